@@ -1,0 +1,230 @@
+"""The rows of the ledger as values: what is written, and in which unit.
+
+A `Batch` is one transaction. Rows are mutable slots classes on purpose: one object accompanies a
+run from due to done, and making a new one at each step costs more than the run's own bookkeeping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from optifire.core.budget import UNKNOWN_USAGE, Budget, Usage
+from optifire.core.run import Failure, Reason, RunKey, RunKind, RunStatus, Source, check_move
+from optifire.core.types import Encoded, PluginId, RunId
+
+
+@dataclass(slots=True)
+class RunRow:
+    """One occurrence: one row, one terminal status.
+
+    A span (``coalesced``, or a stretch of ``missed``) stands for ``count`` occurrences from
+    ``first`` to the key's due; for all others ``count`` is 1. ``trigger`` is the schedule word or
+    event that asked for it, ``pull`` when another job needed it, ``wake`` never.
+    """
+
+    key: RunKey
+    run_id: RunId
+    status: RunStatus
+    trigger: str = ""
+    version: str = ""
+    reason: Reason | None = None
+    attempts: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    worker: str = ""
+    usage: Usage = UNKNOWN_USAGE
+    budget: Budget | None = None
+    breaches: tuple[str, ...] = ()
+    degraded: bool = False
+    outputs: Mapping[str, Encoded] = field(default_factory=dict)
+    inputs: Mapping[str, Source] = field(default_factory=dict)
+    failure: Failure | None = None
+    note: str = ""
+    first: datetime | None = None
+    count: int = 1
+
+    def move(self, status: RunStatus, reason: Reason | None = None) -> None:
+        """Go to another status; an illegal move raises `StateError` naming both."""
+        check_move(self.status, status, self.run_id)
+        self.status = status
+        self.reason = reason
+
+
+def new_run(key: RunKey, status: RunStatus = RunStatus.DUE, trigger: str = "") -> RunRow:
+    """Make the row of an occurrence, with the id that follows from its key."""
+    return RunRow(key=key, run_id=key.run_id, status=status, trigger=trigger)
+
+
+@dataclass(slots=True)
+class AttemptRow:
+    """One start of a run: when, in which worker, how it ended, and what it used."""
+
+    run_id: RunId
+    number: int
+    status: RunStatus
+    started_at: datetime
+    finished_at: datetime | None = None
+    worker: str = ""
+    reason: Reason | None = None
+    usage: Usage = UNKNOWN_USAGE
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One write of a plugin: SQL and its parameters, as MessagePack."""
+
+    sql: str
+    params: Encoded
+
+
+@dataclass(frozen=True, slots=True)
+class TableWrites:
+    """All writes of one run, applied under one savepoint in their order."""
+
+    run_id: RunId
+    plugin_id: PluginId
+    at: datetime
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextValue:
+    """One published value of the shared context under one name, full or bare.
+
+    ``as_of`` is the due instant of the run that made it.
+    """
+
+    name: str
+    producer: PluginId
+    key: str
+    run_id: RunId
+    as_of: datetime
+    turn: int
+    value: Encoded
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event published by a run; ``taken`` when no listener is still to be started by it."""
+
+    run_id: RunId
+    seq: int
+    due: datetime
+    turn: int
+    name: str
+    source: str
+    data: Encoded
+    taken: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRow:
+    """Something that explains runs or their absence, as one row.
+
+    ``kind``: ``enabled``, ``disabled``, ``config``, ``holiday``, ``left_out``, ``start``, ``stop``,
+    ``warning``. ``subject`` is a plugin id, a calendar and date, or a file.
+    """
+
+    at: datetime
+    kind: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """What an attempt printed and logged, at most 64 KB."""
+
+    run_id: RunId
+    attempt: int
+    text: bytes
+
+
+@dataclass(slots=True)
+class Batch:
+    """One transaction: all of it is durable when the commit returns, or none of it."""
+
+    runs: list[RunRow] = field(default_factory=list)
+    attempts: list[AttemptRow] = field(default_factory=list)
+    writes: list[TableWrites] = field(default_factory=list)
+    values: list[ContextValue] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    notes: list[NoteRow] = field(default_factory=list)
+    logs: list[LogRow] = field(default_factory=list)
+    #: (due, turn) of the events whose listeners this transaction writes down.
+    events_taken: list[tuple[datetime, int]] = field(default_factory=list)
+
+    def extend(self, other: Batch) -> None:
+        """Take over the rows of another batch, after one's own."""
+        self.runs += other.runs
+        self.attempts += other.attempts
+        self.writes += other.writes
+        self.values += other.values
+        self.events += other.events
+        self.notes += other.notes
+        self.logs += other.logs
+        self.events_taken += other.events_taken
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to write."""
+        return bool(
+            self.runs
+            or self.attempts
+            or self.writes
+            or self.values
+            or self.events
+            or self.notes
+            or self.logs
+            or self.events_taken
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A run whose table writes failed: it was stored ``failed`` with this, its values dropped."""
+
+    run_id: RunId
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What the ledger held when it was opened.
+
+    Attributes
+    ----------
+    start
+        The number of this service start; a write with an older one is refused.
+    clean
+        Whether the last start ended with a clean stop.
+    values
+        The last committed context.
+    open_runs
+        Runs without a terminal status, as stored.
+    cursors
+        For each plugin the latest instant up to which its schedule is accounted for.
+    waiting_events
+        Events whose listeners were not written down yet.
+    """
+
+    start: int
+    clean: bool
+    values: Sequence[ContextValue]
+    open_runs: Sequence[RunRow]
+    cursors: Mapping[PluginId, datetime]
+    waiting_events: Sequence[EventRow]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs to list, newest due first: all conditions hold together."""
+
+    plugin_id: str | None = None
+    status: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 50
+    kind: RunKind | None = None
