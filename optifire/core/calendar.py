@@ -1,0 +1,285 @@
+"""Sessions of one exchange: one sorted table, asked by bisection; instants are UTC-aware."""
+
+import datetime as dt
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from optifire.core.errors import ConfigError
+
+DAY = timedelta(days=1)
+
+
+class CalendarRangeError(ConfigError):
+    """The calendar was asked about a date outside its table: an error, never "closed"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One trading day ``[open, close)``; ``half_day`` says that it closes early."""
+
+    date: dt.date
+    open: datetime
+    close: datetime
+    half_day: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """A day that somebody declared closed after the table was made, and why."""
+
+    date: dt.date
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegularHours:
+    """Open and close of an ordinary session, as time since local midnight.
+
+    An exchange that opens on the evening before has a negative ``open``.
+    """
+
+    open: timedelta
+    close: timedelta
+
+
+class Calendar(Protocol):
+    """The sessions of one market. Instants are UTC-aware; dates are the market's own.
+
+    Every method raises `CalendarRangeError` for what lies outside ``first`` to ``horizon``.
+    """
+
+    @property
+    def name(self) -> str:
+        """Give the exchange's code, such as ``XNYS``."""
+
+    @property
+    def tz(self) -> str:
+        """Give the market's IANA time zone."""
+
+    @property
+    def always_open(self) -> bool:
+        """Tell whether this market never opens and never closes."""
+
+    @property
+    def first(self) -> dt.date:
+        """Give the first date that the calendar knows about."""
+
+    @property
+    def horizon(self) -> dt.date:
+        """Give the last date that the calendar knows about."""
+
+    @property
+    def regular(self) -> RegularHours:
+        """Give the hours of an ordinary session, against which offsets are judged."""
+
+    def next_open(self, instant: datetime) -> datetime | None:
+        """Give the first open strictly after the instant; None if it never opens."""
+
+    def next_close(self, instant: datetime) -> datetime | None:
+        """Give the first close strictly after the instant; None if it never closes."""
+
+    def session_on(self, date: dt.date) -> Session | None:
+        """Give the session of that date, None if the market is closed all day."""
+
+    def session_at(self, instant: datetime) -> Session | None:
+        """Give the session with ``open <= instant < close``, None while the market is closed."""
+
+    def last_session(self, instant: datetime) -> Session:
+        """Give the latest session that opened at or before the instant."""
+
+    def next_session(self, instant: datetime) -> Session:
+        """Give the first session that opens strictly after the instant."""
+
+    def sessions(self, first: dt.date, last: dt.date) -> Sequence[Session]:
+        """Give all sessions from one date to another, both included."""
+
+    def holidays(self, first: dt.date, last: dt.date) -> Sequence[tuple[dt.date, str]]:
+        """Give the days from one date to another that are closed by name, both included."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SessionTable:
+    """A calendar as one sorted table, exact and quick: each question is one bisection.
+
+    Parameters
+    ----------
+    name, tz
+        The exchange's code and its IANA zone.
+    first, horizon
+        The dates that the table covers, both included. Days between them without a session are
+        closed; days outside are unknown, and asking about them is an error.
+    regular
+        Hours of an ordinary session.
+    rows
+        The sessions, oldest first.
+    closed
+        Names of the weekdays without a session, by date.
+    """
+
+    name: str
+    tz: str
+    first: dt.date
+    horizon: dt.date
+    regular: RegularHours
+    rows: Sequence[Session]
+    closed: Mapping[dt.date, str]
+    _dates: list[dt.date] = field(init=False, repr=False)
+    _opens: list[datetime] = field(init=False, repr=False)
+    _closes: list[datetime] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_dates", [row.date for row in self.rows])
+        object.__setattr__(self, "_opens", [row.open for row in self.rows])
+        object.__setattr__(self, "_closes", [row.close for row in self.rows])
+
+    @property
+    def always_open(self) -> bool:
+        """Tell that this market closes."""
+        return False
+
+    def next_open(self, instant: datetime) -> datetime:
+        """Give the first open strictly after the instant."""
+        index = bisect_right(self._opens, instant)
+        if 0 < index < len(self._opens):
+            return self._opens[index]
+        return self._at_the_edge(self._opens, index, instant)
+
+    def next_close(self, instant: datetime) -> datetime:
+        """Give the first close strictly after the instant."""
+        index = bisect_right(self._closes, instant)
+        if 0 < index < len(self._closes):
+            return self._closes[index]
+        return self._at_the_edge(self._closes, index, instant)
+
+    def session_on(self, date: dt.date) -> Session | None:
+        """Give the session of that date, None if the market is closed all day."""
+        if not self.first <= date <= self.horizon:
+            raise self._outside(date)
+        index = bisect_left(self._dates, date)
+        found = index < len(self._dates) and self._dates[index] == date
+        return self.rows[index] if found else None
+
+    def session_at(self, instant: datetime) -> Session | None:
+        """Give the session with ``open <= instant < close``, None while the market is closed."""
+        index = bisect_right(self._opens, instant)
+        if not 0 < index < len(self._opens):
+            self._require(instant)
+        return self.rows[index - 1] if index and instant < self._closes[index - 1] else None
+
+    def last_session(self, instant: datetime) -> Session:
+        """Give the latest session that opened at or before the instant."""
+        index = bisect_right(self._opens, instant)
+        if index == 0:
+            raise self._outside(self._date_of(instant))
+        if index == len(self._opens):
+            self._require(instant)
+        return self.rows[index - 1]
+
+    def next_session(self, instant: datetime) -> Session:
+        """Give the first session that opens strictly after the instant."""
+        index = bisect_right(self._opens, instant)
+        if not 0 < index < len(self._opens):
+            self._at_the_edge(self._opens, index, instant)
+        return self.rows[index]
+
+    def sessions(self, first: dt.date, last: dt.date) -> Sequence[Session]:
+        """Give all sessions from one date to another, both included."""
+        self._require_span(first, last)
+        return self.rows[bisect_left(self._dates, first) : bisect_right(self._dates, last)]
+
+    def holidays(self, first: dt.date, last: dt.date) -> Sequence[tuple[dt.date, str]]:
+        """Give the days from one date to another that are closed by name, both included."""
+        self._require_span(first, last)
+        return sorted((day, why) for day, why in self.closed.items() if first <= day <= last)
+
+    def with_closures(self, closures: Iterable[Closure]) -> "SessionTable":
+        """Give this table without the sessions of the given days; the reasons become names."""
+        why = {closure.date: closure.why for closure in closures}
+        if not why:
+            return self
+        rows = [row for row in self.rows if row.date not in why]
+        return replace(self, rows=rows, closed={**self.closed, **why})
+
+    def _at_the_edge(self, table: Sequence[datetime], index: int, instant: datetime) -> datetime:
+        """Give the answer where the first row is asked for, an error where there is no row."""
+        self._require(instant)
+        if index == len(table):
+            raise self._outside(self.horizon + DAY)
+        return table[index]
+
+    def _date_of(self, instant: datetime) -> dt.date:
+        return instant.astimezone(ZoneInfo(self.tz)).date()
+
+    def _require(self, instant: datetime) -> None:
+        date = self._date_of(instant)
+        if not self.first <= date <= self.horizon:
+            raise self._outside(date)
+
+    def _require_span(self, first: dt.date, last: dt.date) -> None:
+        for date in (first, last):
+            if not self.first <= date <= self.horizon:
+                raise self._outside(date)
+
+    def _outside(self, date: dt.date) -> CalendarRangeError:
+        early = date < self.first
+        return CalendarRangeError(
+            f"the table of calendar {self.name} covers {self.first} to {self.horizon}, "
+            f"and {date} lies {'before' if early else 'after'} that",
+            where=f"calendar {self.name}",
+            remedy=f"Ask for a date from {self.first} on"
+            if early
+            else "Ask for an earlier date, or let the service refresh the table (it does at start)",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AlwaysOpen:
+    """The calendar ``24/7``: it never opens and never closes; its sessions are the UTC days."""
+
+    name: str = "24/7"
+    tz: str = "UTC"
+    first: dt.date = dt.date.min + DAY
+    horizon: dt.date = dt.date.max - DAY
+    regular: RegularHours = RegularHours(timedelta(), DAY)
+
+    @property
+    def always_open(self) -> bool:
+        """Tell that this market never closes."""
+        return True
+
+    def next_open(self, instant: datetime) -> None:  # noqa: ARG002 - the answer is always the same
+        """Give None: what is always open does not open."""
+        return
+
+    def next_close(self, instant: datetime) -> None:  # noqa: ARG002 - the answer is always the same
+        """Give None: what is always open does not close."""
+        return
+
+    def session_on(self, date: dt.date) -> Session:
+        """Give the UTC day of that date."""
+        start = datetime(date.year, date.month, date.day, tzinfo=UTC)
+        return Session(date, start, start + DAY)
+
+    def session_at(self, instant: datetime) -> Session:
+        """Give the UTC day that holds the instant."""
+        return self.session_on(instant.astimezone(UTC).date())
+
+    def last_session(self, instant: datetime) -> Session:
+        """Give the UTC day that holds the instant."""
+        return self.session_at(instant)
+
+    def next_session(self, instant: datetime) -> Session:
+        """Give the UTC day after the one that holds the instant."""
+        return self.session_at(instant + DAY)
+
+    def sessions(self, first: dt.date, last: dt.date) -> Sequence[Session]:
+        """Give every UTC day from one date to another, both included."""
+        return [self.session_on(first + DAY * n) for n in range((last - first).days + 1)]
+
+    def holidays(self, first: dt.date, last: dt.date) -> Sequence[tuple[dt.date, str]]:  # noqa: ARG002
+        """Give nothing: there is no holiday."""
+        return ()

@@ -1,0 +1,88 @@
+"""One word of a schedule: its trigger, its meaning, and the terms of what it fires."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from optifire.core.calendar import Calendar
+from optifire.core.due import HALF_DAY, HalfDay, Late, Terms
+from optifire.core.trigger import AtClose, AtOpen, OnHalfDays, SessionTrigger, Trigger, WhenIdle
+
+#: A session word found later than this is missed: a stale open signal is worse than none.
+SESSION_GRACE = timedelta(seconds=120)
+#: The longest grace of cron lines and calendar words, which otherwise have half their period.
+LONGEST_GRACE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One word as read.
+
+    Parameters
+    ----------
+    word
+        As a person wrote it, or the name of a session event.
+    trigger
+        When it fires; None for what never fires by itself.
+    meaning
+        In words, without a full stop.
+    misfire
+        What becomes of an occurrence found later than its grace.
+    grace
+        None: half the distance to the next occurrence, at most an hour.
+    half_day
+        What it does on half days; meaningful for triggers bound to sessions only.
+    warnings
+        What a lint says about it.
+    """
+
+    word: str
+    trigger: Trigger | None
+    meaning: str
+    misfire: Late = "latest"
+    grace: timedelta | None = None
+    half_day: HalfDay = "follow"
+    warnings: tuple[str, ...] = ()
+    #: The terms that all occurrences share, where nothing depends on the day.
+    _shared: Terms | None = field(init=False, default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.grace is not None and not self._may_skip:
+            shared = Terms((self.word,), self.grace, self.misfire)
+            object.__setattr__(self, "_shared", shared)
+
+    def next_after(self, instant: datetime, calendar: Calendar) -> datetime | None:
+        """Give the first firing strictly after the instant, None if there is none."""
+        return None if self.trigger is None else self.trigger.next_after(instant, calendar)
+
+    def terms_at(self, due: datetime, calendar: Calendar) -> Terms:
+        """Give what holds for the occurrence at that instant."""
+        if self._shared is not None:
+            return self._shared
+        idle = isinstance(self.trigger, WhenIdle)
+        grace = self._grace_at(due, calendar) if self.grace is None else self.grace
+        return Terms((self.word,), grace, self.misfire, self._skip_at(due, calendar), idle)
+
+    @property
+    def _may_skip(self) -> bool:
+        """Tell whether an occurrence can be one that is recorded without running."""
+        trigger = self.trigger.inner if isinstance(self.trigger, OnHalfDays) else self.trigger
+        moved = isinstance(trigger, AtOpen | AtClose) and bool(trigger.offset)
+        return moved or (self.half_day == "skip" and isinstance(trigger, SessionTrigger))
+
+    def _skip_at(self, due: datetime, calendar: Calendar) -> str | None:
+        """Give why the occurrence must not run: a short session, or half days switched off."""
+        if not self._may_skip or not isinstance(self.trigger, SessionTrigger):
+            return None
+        session = self.trigger.session_of(due, calendar)
+        if session is None:
+            return None
+        off = self.half_day == "skip" and session.half_day
+        return HALF_DAY if off or not self.trigger.fits(due, session) else None
+
+    def _grace_at(self, due: datetime, calendar: Calendar) -> timedelta:
+        """Give the whole closed window for ``@idle``, else half the period, at most an hour."""
+        if isinstance(self.trigger, WhenIdle):
+            opening = calendar.next_open(due)
+            return LONGEST_GRACE if opening is None else opening - due
+        following = self.next_after(due, calendar)
+        return LONGEST_GRACE if following is None else min((following - due) / 2, LONGEST_GRACE)
