@@ -115,6 +115,8 @@ class RunRequest:
     view: View
     events: Sequence[Event] = ()
     replay: bool = False
+    #: A cancelled attempt is killed at once, without the grace in which it could tidy up.
+    abrupt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +216,11 @@ class Store(Protocol):
         Raises `LockedError` naming the holder, `StoreError` with file and remedy.
         """
 
-    async def commit(self, batch: Batch) -> Sequence[Rejected]:
+    async def commit(self, batch: Batch, *, hold: bool = False) -> Sequence[Rejected]:
         """Write one transaction; durable when it returns.
 
+        With ``hold`` the transaction stays open and the next commit goes on with it (a replay
+        writes one transaction a cycle); a snapshot still shows what was committed before.
         A run whose table writes fail is stored ``failed`` and returned; the rest stands. Raises
         `StoreError` when nothing of the batch could be written (full disk, read-only file).
         """
