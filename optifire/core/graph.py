@@ -6,42 +6,19 @@ A string that is both an id and a data name means the id.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
 
-from optifire.core.job import DEFAULT_PRIORITY, Need, NeedMode
-from optifire.core.types import PluginId, fold_id
+from optifire.core.job import Need, NeedMode
+from optifire.core.names import IS_NOT_LOADED, IS_OFF, Absent, Declaration, Found, Names
+from optifire.core.order import cycles, topological
+from optifire.core.types import PluginId
 
-#: What an edge says of a producer that somebody switched off.
-IS_OFF = "is off"
-#: What an edge says of a producer that has a load error.
-IS_NOT_LOADED = "is not loaded"
-
-
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """What one switched-on plugin declares: what it gives, and what it asks for."""
-
-    plugin_id: PluginId
-    outputs: tuple[str, ...] = ()
-    inputs: tuple[str, ...] = ()
-    needs: tuple[Need, ...] = ()
-    priority: int = DEFAULT_PRIORITY
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """A plugin that is known but makes no runs, why (`IS_OFF`, `IS_NOT_LOADED`), and its outputs.
-
-    ``outputs`` is empty where nobody has looked.
-    """
-
-    plugin_id: PluginId
-    outputs: tuple[str, ...] = ()
-    why: str = IS_OFF
+__all__ = [
+    "IS_NOT_LOADED", "IS_OFF", "Absent", "Declaration", "Edge", "Fault", "Graph", "Trouble",
+    "build_graph", "combine_needs",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,85 +170,6 @@ def _cycle_fault(plugin_id: PluginId, path: Sequence[PluginId]) -> Fault:
     )
 
 
-# --- names ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a name stands for: a plugin as a whole, one of its outputs, or a name of the host."""
-
-    producer: PluginId | None
-    key: str | None
-
-
-class Names:
-    """Everything that a need may name, and who stands behind it."""
-
-    def __init__(
-        self,
-        declared: Iterable[Declaration],
-        absent: Iterable[Absent],
-        host_names: Iterable[str],
-    ) -> None:
-        on = list(declared)
-        self.off = {each.plugin_id: each for each in absent}
-        self.host = frozenset(host_names)
-        self.outputs = {each.plugin_id: each.outputs for each in self.off.values()}
-        self.outputs |= {each.plugin_id: each.outputs for each in on}
-        self._ids = {fold_id(plugin_id): plugin_id for plugin_id in sorted(self.outputs)}
-        producers = _producers(on)
-        self.owners = {key: who[0] for key, who in producers.items() if len(who) == 1}
-        self.ambiguous = {key: who for key, who in producers.items() if len(who) > 1}
-        self._idle_producers = _producers(self.off.values())
-
-    def find(self, name: str, *, fold: bool = True) -> Found | tuple[PluginId, ...]:
-        """Give what a name means; several ids where it is ambiguous, none where nobody has it."""
-        if name in self.outputs:
-            return Found(PluginId(name), None)
-        if full := self._full_name(name):
-            return full
-        if fold and fold_id(name) in self._ids:
-            return Found(self._ids[fold_id(name)], None)
-        who = (self.owners[name],) if name in self.owners else self.ambiguous.get(name, ())
-        if not who and name in self.host:
-            return Found(None, name)
-        who = who or self._idle_producers.get(name, ())
-        return Found(who[0], name) if len(who) == 1 else who
-
-    def _full_name(self, name: str) -> Found | None:
-        """Read ``<id>.<key>``, the longest id first, since ids may hold dots themselves."""
-        cut = name.rfind(".")
-        while cut > 0:
-            plugin_id = self._ids.get(fold_id(name[:cut]))
-            if plugin_id is not None and name[cut + 1 :] in self.outputs[plugin_id]:
-                return Found(plugin_id, name[cut + 1 :])
-            cut = name.rfind(".", 0, cut)
-        return None
-
-    def nearest(self, name: str) -> str:
-        """Give a remedy that names what comes closest, and who could have provided it."""
-        known = {*self.outputs, *self.owners, *self.ambiguous, *self._idle_producers, *self.host}
-        close = get_close_matches(name, sorted(known), n=3, cutoff=0.6)
-        hint = f"Did you mean {' or '.join(close)}?" if close else "Declare it as an output"
-        broken = [
-            each.plugin_id
-            for each in self.off.values()
-            if each.why == IS_NOT_LOADED and not each.outputs
-        ]
-        if broken:
-            hint += f" ({', '.join(sorted(broken))} could not be loaded and may be who provides it)"
-        return hint
-
-
-def _producers(plugins: Iterable[Declaration | Absent]) -> dict[str, tuple[PluginId, ...]]:
-    """Give for each declared output who declares it, sorted."""
-    found: dict[str, set[PluginId]] = {}
-    for plugin in plugins:
-        for key in plugin.outputs:
-            found.setdefault(key, set()).add(plugin.plugin_id)
-    return {key: tuple(sorted(who)) for key, who in sorted(found.items())}
-
-
 @dataclass(slots=True)
 class _Lookup:
     """What looking up all names of one job gave."""
@@ -331,79 +229,3 @@ def _ambiguous(plugin_id: PluginId, name: str, who: Sequence[PluginId]) -> Fault
 
 def _missing(plugin_id: PluginId, what: str, need: Need, names: Names) -> Fault:
     return Fault(plugin_id, Trouble.MISSING, f"nobody provides {what}", names.nearest(need.name))
-
-
-# --- order ------------------------------------------------------------------------------------
-
-
-def cycles(needs: Mapping[PluginId, set[PluginId]]) -> dict[PluginId, tuple[PluginId, ...]]:
-    """Give for every node on a cycle the shortest cycle through it.
-
-    ``needs`` maps each node to the nodes it points at, all of them keys. A path starts and ends
-    at its smallest id, so that all members of one cycle name it alike.
-    """
-    found: dict[PluginId, tuple[PluginId, ...]] = {}
-    for node in sorted(_not_orderable(needs)):
-        if path := _shortest_way_back(node, needs):
-            found[node] = path
-    return found
-
-
-def _not_orderable(needs: Mapping[PluginId, set[PluginId]]) -> set[PluginId]:
-    """Drop what needs nothing and what nobody needs, again and again: cycles are left, and links.
-
-    It keeps the search for cycles away from the many nodes that are on none.
-    """
-    left = set(needs)
-    while True:
-        needed = {each for node in left for each in needs[node]}
-        keep = {node for node in left if node in needed and needs[node] & left}
-        if keep == left:
-            return left
-        left = keep
-
-
-def _shortest_way_back(
-    start: PluginId, needs: Mapping[PluginId, set[PluginId]]
-) -> tuple[PluginId, ...]:
-    """Search breadth first for a way from a node to itself; empty when there is none."""
-    came: dict[PluginId, PluginId] = {}
-    layer = [start]
-    while layer and start not in came:
-        further: list[PluginId] = []
-        for node in layer:
-            for target in sorted(needs[node]):
-                if target not in came:
-                    came[target] = node
-                    further.append(target)
-        layer = further
-    if start not in came:
-        return ()
-    path = [came[start]]
-    while path[-1] != start:
-        path.append(came[path[-1]])
-    path.reverse()
-    first = path.index(min(path))
-    return (*path[first:], *path[:first], path[first])
-
-
-def topological(
-    needs: Mapping[PluginId, set[PluginId]], priority: Mapping[PluginId, int]
-) -> tuple[PluginId, ...]:
-    """Order nodes so that each comes after all it needs; free choices go by (priority, id)."""
-    waiting = {node: len(wanted) for node, wanted in needs.items()}
-    dependents: dict[PluginId, list[PluginId]] = {node: [] for node in needs}
-    for node, wanted in needs.items():
-        for producer in wanted:
-            dependents[producer].append(node)
-    ready = [(priority[node], node) for node, count in waiting.items() if count == 0]
-    heapq.heapify(ready)
-    order: list[PluginId] = []
-    while ready:
-        _, node = heapq.heappop(ready)
-        order.append(node)
-        for dependent in dependents[node]:
-            waiting[dependent] -= 1
-            if waiting[dependent] == 0:
-                heapq.heappush(ready, (priority[dependent], dependent))
-    return tuple(order)
