@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from optifire.core.job import DEFAULT_PRIORITY, Need
 from optifire.core.types import PluginId, fold_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: What an edge says of a producer that somebody switched off.
 IS_OFF = "is off"

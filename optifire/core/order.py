@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from optifire.core.types import PluginId
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optifire.core.types import PluginId
 
 
 def cycles(needs: Mapping[PluginId, set[PluginId]]) -> dict[PluginId, tuple[PluginId, ...]]:

@@ -1,0 +1,332 @@
+"""Every setting there is: its type, range, default and meaning, once, for checks, schema and docs.
+
+`PLUGIN_FIELDS`, `FEATURES_FIELDS` and `CONFIG_FIELDS` are the tables; `Settings` is what
+``configs/config.yaml`` comes to. A setting that nothing reads does not exist.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from optifire.core.job import DEFAULT_PRIORITY, Effect, Misfire, Overlap, Placement
+from optifire.core.types import Environment
+
+NO_ALIASES: Mapping[str, str] = MappingProxyType({})
+#: A plain value as a configuration file holds it.
+Plain = object
+
+#: Environments that this version can run.
+ENVIRONMENTS = (Environment.DEMO, Environment.PAPER)
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+class Kind(StrEnum):
+    """What form a setting's value has."""
+
+    FLAG = "true or false"
+    COUNT = "a whole number"
+    NUMBER = "a number"
+    TEXT = "text"
+    TEXTS = "a list of texts"
+    #: Seconds, or a number with a unit: ``90``, ``"90s"``, ``"5m"``, ``"1h"``, ``"1d"``.
+    DURATION = 'seconds, or a number with a unit as in "5m"'
+    DATE = "a date as in 2018-01-29"
+    #: Keys and values that somebody else defines.
+    MAPPING = "a mapping"
+    #: Texts by text.
+    NAMES = "a mapping of text to text"
+    SCHEDULE = "a schedule word or a list of these"
+    NEEDS = "a list of names or of mappings (needs, after, optional)"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key: where it stands, what it takes, and what holds when it is absent.
+
+    ``key`` is dotted (``budget.cpu_ms``). ``minimum`` and ``maximum`` are inclusive, ``above`` is
+    not; durations are compared in seconds. ``default`` None means what ``otherwise`` says.
+    """
+
+    key: str
+    kind: Kind
+    doc: str
+    default: Plain = None
+    otherwise: str = ""
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    required: bool = False
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The key as a path."""
+        return tuple(self.key.split("."))
+
+
+_PLAN = "the plan's, else"
+#: What ``plugins.<id>`` in features.yaml takes.
+PLUGIN_FIELDS: tuple[Setting, ...] = (
+    Setting("enabled", Kind.FLAG, "Whether the plugin runs.", required=True),
+    Setting("schedule", Kind.SCHEDULE, "When it runs.", otherwise="the plan's"),
+    Setting("triggers", Kind.TEXTS, "Bus events that start it.", otherwise="the plan's"),
+    Setting(
+        "dependencies",
+        Kind.NEEDS,
+        "What it needs beside the dependencies of its metadata.",
+        otherwise="the plan's",
+    ),
+    Setting("tz", Kind.TEXT, "IANA zone of its cron lines.", otherwise=f"{_PLAN} the market's"),
+    Setting(
+        "calendar",
+        Kind.TEXT,
+        "Whose sessions its session words mean; 24/7 is always open.",
+        otherwise=f"{_PLAN} market.calendar of config.yaml",
+    ),
+    Setting(
+        "half_day",
+        Kind.TEXT,
+        "What session words do on half days.",
+        otherwise=f"{_PLAN} follow",
+        choices=("follow", "skip", "only"),
+    ),
+    Setting(
+        "misfire",
+        Kind.TEXT,
+        "What becomes of an occurrence found later than its grace.",
+        otherwise=f"{_PLAN} that of the schedule word",
+        choices=tuple(Misfire),
+    ),
+    Setting(
+        "overlap",
+        Kind.TEXT,
+        "What becomes of an occurrence while an earlier run goes on.",
+        otherwise=f"{_PLAN} buffer_one for risk, skip for all others",
+        choices=tuple(Overlap),
+    ),
+    Setting(
+        "deadline",
+        Kind.DURATION,
+        "How long after its due instant a run may still start.",
+        otherwise=f"{_PLAN} 60 s for exec, none for all others",
+        above=0,
+    ),
+    Setting(
+        "timeout",
+        Kind.DURATION,
+        "How long a run may take before it is stopped.",
+        otherwise=f"{_PLAN} that of the category: 10 s (exec, risk), 600 s (ml, ai), 60 s",
+        above=0,
+        maximum=86400,
+    ),
+    Setting(
+        "retries",
+        Kind.COUNT,
+        "Further attempts after a retryable error; exec always has none.",
+        otherwise=f"{_PLAN} 0",
+        minimum=0,
+        maximum=10,
+    ),
+    Setting(
+        "effect",
+        Kind.TEXT,
+        "What running twice would do outside the record.",
+        otherwise=f"{_PLAN} effectful for exec, pure for all others",
+        choices=tuple(Effect),
+    ),
+    Setting(
+        "priority",
+        Kind.COUNT,
+        "Who goes first when not all can; lower first.",
+        otherwise=f"{_PLAN} {DEFAULT_PRIORITY}",
+        minimum=1,
+        maximum=100,
+    ),
+    Setting(
+        "isolation",
+        Kind.TEXT,
+        "Where it executes; inline takes effect only here and only for bundled plugins.",
+        otherwise=f"{_PLAN} isolated",
+        choices=tuple(Placement),
+    ),
+    Setting(
+        "jitter",
+        Kind.DURATION,
+        "Longest random delay of a start; never on session words.",
+        otherwise=f"{_PLAN} 0",
+        minimum=0,
+    ),
+    Setting(
+        "intraday",
+        Kind.FLAG,
+        "Whether @idle may run while the market is open.",
+        otherwise=f"{_PLAN} false",
+    ),
+    Setting(
+        "budget.cpu_ms",
+        Kind.NUMBER,
+        "Processor time of one run, in milliseconds.",
+        otherwise="twice the plugin's estimate, else 1000",
+        above=0,
+    ),
+    Setting(
+        "budget.mem_mb",
+        Kind.NUMBER,
+        "Peak memory of one run, in megabytes.",
+        otherwise="twice the plugin's estimate, else 64",
+        above=0,
+    ),
+    Setting(
+        "config",
+        Kind.MAPPING,
+        "The plugin's own settings; ${VAR} is read from the environment or secrets.env.",
+        otherwise="the plugin's own",
+    ),
+    Setting(
+        "source",
+        Kind.TEXT,
+        "Which folder to take the plugin from when several have it: builtin, or a folder.",
+        otherwise="the only one there is",
+    ),
+)
+#: Plan fields that ``defaults`` may set for every plugin at once: those that are not about one.
+DEFAULTABLE = frozenset(
+    {
+        "tz", "calendar", "half_day", "misfire", "overlap", "deadline", "timeout", "retries",
+        "priority", "jitter", "intraday", "budget.cpu_ms", "budget.mem_mb",
+    }
+)  # fmt: skip
+DEFAULTS_FIELDS = tuple(setting for setting in PLUGIN_FIELDS if setting.key in DEFAULTABLE)
+#: What the plan of a plugin may say: all fields of an entry but those that are the operator's.
+PLAN_FIELDS = tuple(
+    setting
+    for setting in PLUGIN_FIELDS
+    if setting.key not in {"enabled", "budget.cpu_ms", "budget.mem_mb", "config", "source"}
+)
+
+#: What the top level of features.yaml takes, apart from the entries of the mappings.
+FEATURES_FIELDS: tuple[Setting, ...] = (
+    Setting(
+        "environment",
+        Kind.TEXT,
+        "Recorded data at a pace (demo) or the wall clock (paper); OPTIFIRE_ENVIRONMENT wins.",
+        default=Environment.PAPER.value,
+        choices=tuple(ENVIRONMENTS),
+    ),
+    Setting(
+        "plugin_paths",
+        Kind.TEXTS,
+        "Folders of plugins of your own, relative to the home.",
+        default=(),
+    ),
+    Setting(
+        "auto_load",
+        Kind.FLAG,
+        "Whether new and changed plugin folders are looked for while running.",
+        default=True,
+    ),
+    Setting("defaults", Kind.MAPPING, "Fields of a plan, for every plugin."),
+    Setting("plugins", Kind.MAPPING, "One entry for each plugin; one that has none is off."),
+)
+
+#: What config.yaml takes.
+CONFIG_FIELDS: tuple[Setting, ...] = (
+    Setting(
+        "system.concurrency",
+        Kind.COUNT,
+        "Isolated runs at once, beside one slot each for risk and exec.",
+        otherwise="the number of cores, at least 2",
+        minimum=1,
+        maximum=64,
+    ),
+    Setting(
+        "system.log_level",
+        Kind.TEXT,
+        "The least serious messages of the service that are shown.",
+        default="INFO",
+        choices=LOG_LEVELS,
+    ),
+    Setting(
+        "data.default_symbol",
+        Kind.TEXT,
+        "The symbol that market_data shows.",
+        default="SPY",
+    ),
+    Setting(
+        "data.aliases",
+        Kind.NAMES,
+        "Symbols that stand for another; the built-in data adds SPY: SPX.",
+        default=NO_ALIASES,
+    ),
+    Setting("demo.from", Kind.DATE, "The first session that the demo plays.", default="2018-01-29"),
+    Setting("demo.to", Kind.DATE, "The last session that the demo plays.", default="2018-12-31"),
+    Setting(
+        "demo.pace",
+        Kind.NUMBER,
+        "Real seconds between two instants of the demo, at least.",
+        default=0.5,
+        minimum=0,
+        maximum=3600,
+    ),
+    Setting(
+        "market.calendar",
+        Kind.TEXT,
+        "The calendar of plugins that name none, by its exchange_calendars code.",
+        default="XNYS",
+    ),
+    Setting(
+        "market.tz",
+        Kind.TEXT,
+        "IANA zone of cron lines and of times on the screen.",
+        otherwise="the calendar's own",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SystemSettings:
+    """How much the service does at once, and what it says; None leaves it to the machine."""
+
+    concurrency: int | None = None
+    log_level: str = "INFO"
+
+    def concurrency_on(self, cores: int) -> int:
+        """Give how many isolated runs may go on at once on a machine with that many cores."""
+        return self.concurrency if self.concurrency is not None else max(2, cores)
+
+
+@dataclass(frozen=True, slots=True)
+class DataSettings:
+    """Which symbols stand for which."""
+
+    default_symbol: str = "SPY"
+    aliases: Mapping[str, str] = field(default_factory=lambda: NO_ALIASES)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """What the demo plays: market dates, both included, and real seconds between instants."""
+
+    first: dt.date = dt.date(2018, 1, 29)
+    last: dt.date = dt.date(2018, 12, 31)
+    pace: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSettings:
+    """The market that is meant where a plugin says nothing; ``tz`` None is the calendar's own."""
+
+    calendar: str = "XNYS"
+    tz: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What config.yaml comes to."""
+
+    system: SystemSettings = SystemSettings()
+    data: DataSettings = field(default_factory=DataSettings)
+    demo: DemoSettings = DemoSettings()
+    market: MarketSettings = MarketSettings()
