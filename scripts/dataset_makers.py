@@ -13,8 +13,13 @@ from dataset_recipe import Build
 Rows = list[dict[str, str]]
 
 
+#: How the sources write that there is no value; FRED writes a dot.
+ABSENT = frozenset({"", "."})
+
+
 def _parsed(text: str) -> Rows:
-    return list(csv.DictReader(io.StringIO(text)))
+    rows = csv.DictReader(io.StringIO(text))
+    return [{name: "" if cell in ABSENT else cell for name, cell in row.items()} for row in rows]
 
 
 def _written(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -84,8 +89,7 @@ def _month(text: str) -> str:
 def monthly(sources: list[str], build: Build) -> str:
     """Make a file of the named columns labelled with the month's first day."""
     rows = [
-        [_month(row["Date"]), *(row[name] for name in build.options)]
-        for row in _parsed(sources[0])
+        [_month(row["Date"]), *(row[name] for name in build.options)] for row in _parsed(sources[0])
     ]
     return _written(("date", *build.options.values()), rows)
 

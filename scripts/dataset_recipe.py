@@ -44,7 +44,7 @@ VIX_CLOSE: dict[str, str | int] = {
 }
 NEXT_OPEN: dict[str, str | int] = {
     "rule": "next_session_open",
-    "source": "spot of the day, public by the next session; the FRED file itself is refreshed weekly",
+    "source": "spot of the day, public by the next session; FRED itself is refreshed weekly",
 }
 CPI: dict[str, str | int] = {
     "rule": "month_lag",
@@ -98,9 +98,12 @@ class Build:
 
 
 OHLCV = {name: name for name in ("open", "high", "low", "close", "volume")}
+# fmt: off
 STOCKS = (
-    "AAPL AMD BAC BBY CVX GE HD JNJ JPM KO LLY MRK MSFT PEP PFE PG RRC UNH WMT XOM"
-).split()  # fmt: skip
+    "AAPL", "AMD", "BAC", "BBY", "CVX", "GE", "HD", "JNJ", "JPM", "KO",
+    "LLY", "MRK", "MSFT", "PEP", "PFE", "PG", "RRC", "UNH", "WMT", "XOM",
+)
+# fmt: on
 FACTORS = {
     "MTUM": "momentum",
     "QUAL": "quality",

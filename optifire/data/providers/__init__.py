@@ -1,0 +1,1 @@
+"""Where recorded data comes from: the built-in data set and the files of the home."""

@@ -1,0 +1,143 @@
+"""One recorded series in memory, and what of it could be seen at an instant."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from optifire.data.known import DAY_US, Days, Micros, Sessions
+
+BAR_COLUMNS: Final = ("open", "high", "low", "close", "volume")
+PRICE_COLUMNS: Final = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesInfo:
+    """What a series is and where it came from.
+
+    Attributes
+    ----------
+    key, kind
+        Its name, and ``bars`` or ``macro``.
+    provider, dataset
+        Who gave it (``builtin``, ``file``) and the SHA-256 of the bytes it was read from.
+    frequency
+        ``1d``, ``1w``, ``1mo`` or ``3mo``.
+    adjusted
+        True when its prices are adjusted at the source, as of the day it was taken.
+    derived
+        True when it was computed from another series.
+    unit, note
+        For people.
+    """
+
+    key: str
+    kind: str
+    provider: str
+    dataset: str
+    frequency: str = "1d"
+    adjusted: bool = False
+    derived: bool = False
+    unit: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """A loaded series: rows in the order in which they became known.
+
+    Attributes
+    ----------
+    frame
+        ``bars``: open, high, low, close, volume; ``macro``: value. float64; the index, ``ts``, is
+        UTC: a day, week (its Monday) or month (its first day) at midnight. Never changed.
+    known
+        Microseconds from which each row is known, never decreasing.
+    overdue
+        Microseconds from which the series has ended if that row is still the latest known.
+    factor
+        Split and dividend factor of each row (adjusted close / close), None without one.
+    corrected
+        True when a row may replace an earlier one with the same label.
+    missing
+        Sessions without a row before each row, counted from the first; None where none is owed.
+    """
+
+    info: SeriesInfo
+    frame: pd.DataFrame
+    known: Micros
+    overdue: Micros
+    factor: NDArray[np.float64] | None = None
+    corrected: bool = False
+    missing: Days | None = None
+    labels: Micros = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        index = pd.DatetimeIndex(self.frame.index).as_unit("us")
+        object.__setattr__(self, "labels", index.asi8)
+
+    def seen(self, asof: int) -> int:
+        """Give how many rows were known at an instant (microseconds)."""
+        return int(self.known.searchsorted(asof, side="right"))
+
+    def is_overdue(self, seen: int, asof: int) -> bool:
+        """Tell whether the series had ended for somebody who has seen that many rows."""
+        return bool(self.overdue[seen - 1] <= asof)
+
+    def last_label(self, seen: int) -> int:
+        """Give the latest label among the rows seen, in microseconds."""
+        labels = self.labels
+        return int(labels[:seen].max() if self.corrected else labels[seen - 1])
+
+    def rows(self, seen: int, limit: int | None, *, adjust: bool) -> pd.DataFrame:
+        """Give the last `limit` of the rows seen, oldest first, each label once.
+
+        With `adjust`, prices before a split or dividend are put into the units of the last row, so
+        only what was known by then takes part.
+        """
+        picked = self._picked(seen, limit)
+        if not adjust or self.factor is None:
+            return self.frame.iloc[picked]
+        factor = self.factor[picked]
+        values = self.frame.to_numpy()[picked].copy()
+        values[:, : len(PRICE_COLUMNS)] *= (factor / factor[-1])[:, np.newaxis]
+        index = self.frame.index[picked]
+        return pd.DataFrame(values, index=index, columns=self.frame.columns)
+
+    def values(self, seen: int, limit: int | None) -> pd.Series:
+        """Give the one number of each row: the close (adjusted as in `rows`) or the macro value."""
+        column = "value" if self.info.kind == "macro" else "close"
+        if self.factor is not None:
+            return self.rows(seen, limit, adjust=True)[column]
+        values: pd.Series = self.frame[column].iloc[self._picked(seen, limit)]
+        return values
+
+    def _picked(self, seen: int, limit: int | None) -> slice | NDArray[np.intp]:
+        """Give the positions of the last `limit` labels seen, each in its latest version."""
+        if not self.corrected:
+            return slice(0 if limit is None else max(0, seen - limit), seen)
+        labels = self.labels[:seen]
+        order = np.argsort(labels, kind="stable")
+        ordered = labels[order]
+        latest: NDArray[np.intp] = order[np.append(ordered[1:] != ordered[:-1], [True])]
+        return latest if limit is None else latest[-limit:]
+
+    def gaps(self, seen: int, length: int) -> int | None:
+        """Give how many sessions are missing inside the last `length` of the rows seen."""
+        if self.missing is None:
+            return None
+        return int(self.missing[seen - 1] - self.missing[seen - length])
+
+
+def days_of(index: pd.DatetimeIndex) -> Days:
+    """Give the UTC date of each label as days since the epoch."""
+    return index.as_unit("us").asi8 // DAY_US
+
+
+def count_missing(days: Days, sessions: Sessions) -> Days:
+    """Give for each day how many sessions since the first day have no row (quality report)."""
+    position = np.searchsorted(sessions.days, days, side="left").astype(np.int64)
+    since_first: Days = position - position[0] - np.arange(len(days))
+    return since_first
