@@ -18,7 +18,7 @@ LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 #: Costly to import (tenths of a second, tens of megabytes), so only workers may.
 HEAVY = {"arch", "duckdb", "exchange_calendars", "numpy", "pandas", "scipy", "statsmodels"}
 #: Rooms whose modules only workers (or a test process) import.
-WORKER_SIDE = {"fe", "plugins", "risk", "testing"}
+WORKER_SIDE = {"data", "fe", "plugins", "risk", "testing"}
 
 #: Every room that pyproject.toml has a place for, built or not.
 ROOMS = [
