@@ -1,4 +1,4 @@
-"""What every test folder shares: the `--long` option."""
+"""What every test folder shares, those of plugins too: the `--long` option."""
 
 import pytest
 
