@@ -1,0 +1,1 @@
+"""Pure numbers: indicators on series of prices, without any input or output."""
