@@ -85,6 +85,9 @@ class Calendar(Protocol):
     def session_on(self, date: dt.date) -> Session | None:
         """Give the session of that date, None if the market is closed all day."""
 
+    def is_open(self, instant: datetime) -> bool:
+        """Tell whether the instant lies in a session: ``open <= instant < close``."""
+
     def session_at(self, instant: datetime) -> Session | None:
         """Give the session with ``open <= instant < close``, None while the market is closed."""
 
@@ -114,10 +117,12 @@ class SessionTable:
         closed; days outside are unknown, and asking about them is an error.
     regular
         Hours of an ordinary session.
-    rows
-        The sessions, oldest first.
+    dates, opens, closes
+        The sessions, oldest first, as columns of equal length; instants in UTC.
+    half_days
+        The dates of sessions that close early.
     closed
-        Names of the weekdays without a session, by date.
+        Names of the days without a session that are not weekends, by date.
     """
 
     name: str
@@ -125,16 +130,11 @@ class SessionTable:
     first: dt.date
     horizon: dt.date
     regular: RegularHours
-    rows: Sequence[Session]
-    closed: Mapping[dt.date, str]
-    _dates: list[dt.date] = field(init=False, repr=False)
-    _opens: list[datetime] = field(init=False, repr=False)
-    _closes: list[datetime] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_dates", [row.date for row in self.rows])
-        object.__setattr__(self, "_opens", [row.open for row in self.rows])
-        object.__setattr__(self, "_closes", [row.close for row in self.rows])
+    dates: Sequence[dt.date] = field(repr=False)
+    opens: Sequence[datetime] = field(repr=False)
+    closes: Sequence[datetime] = field(repr=False)
+    half_days: frozenset[dt.date] = field(default=frozenset(), repr=False)
+    closed: Mapping[dt.date, str] = field(default_factory=dict, repr=False)
 
     @property
     def always_open(self) -> bool:
@@ -143,53 +143,60 @@ class SessionTable:
 
     def next_open(self, instant: datetime) -> datetime:
         """Give the first open strictly after the instant."""
-        index = bisect_right(self._opens, instant)
-        if 0 < index < len(self._opens):
-            return self._opens[index]
-        return self._at_the_edge(self._opens, index, instant)
+        index = bisect_right(self.opens, instant)
+        if 0 < index < len(self.opens):
+            return self.opens[index]
+        return self._at_the_edge(self.opens, index, instant)
 
     def next_close(self, instant: datetime) -> datetime:
         """Give the first close strictly after the instant."""
-        index = bisect_right(self._closes, instant)
-        if 0 < index < len(self._closes):
-            return self._closes[index]
-        return self._at_the_edge(self._closes, index, instant)
+        index = bisect_right(self.closes, instant)
+        if 0 < index < len(self.closes):
+            return self.closes[index]
+        return self._at_the_edge(self.closes, index, instant)
 
     def session_on(self, date: dt.date) -> Session | None:
         """Give the session of that date, None if the market is closed all day."""
         if not self.first <= date <= self.horizon:
             raise self._outside(date)
-        index = bisect_left(self._dates, date)
-        found = index < len(self._dates) and self._dates[index] == date
-        return self.rows[index] if found else None
+        index = bisect_left(self.dates, date)
+        found = index < len(self.dates) and self.dates[index] == date
+        return self._row(index) if found else None
+
+    def is_open(self, instant: datetime) -> bool:
+        """Tell whether the instant lies in a session: ``open <= instant < close``."""
+        index = bisect_right(self.opens, instant)
+        if not 0 < index < len(self.opens):
+            self._require(instant)
+        return index > 0 and instant < self.closes[index - 1]
 
     def session_at(self, instant: datetime) -> Session | None:
         """Give the session with ``open <= instant < close``, None while the market is closed."""
-        index = bisect_right(self._opens, instant)
-        if not 0 < index < len(self._opens):
-            self._require(instant)
-        return self.rows[index - 1] if index and instant < self._closes[index - 1] else None
+        if not self.is_open(instant):
+            return None
+        return self._row(bisect_right(self.opens, instant) - 1)
 
     def last_session(self, instant: datetime) -> Session:
         """Give the latest session that opened at or before the instant."""
-        index = bisect_right(self._opens, instant)
+        index = bisect_right(self.opens, instant)
         if index == 0:
             raise self._outside(self._date_of(instant))
-        if index == len(self._opens):
+        if index == len(self.opens):
             self._require(instant)
-        return self.rows[index - 1]
+        return self._row(index - 1)
 
     def next_session(self, instant: datetime) -> Session:
         """Give the first session that opens strictly after the instant."""
-        index = bisect_right(self._opens, instant)
-        if not 0 < index < len(self._opens):
-            self._at_the_edge(self._opens, index, instant)
-        return self.rows[index]
+        index = bisect_right(self.opens, instant)
+        if not 0 < index < len(self.opens):
+            self._at_the_edge(self.opens, index, instant)
+        return self._row(index)
 
     def sessions(self, first: dt.date, last: dt.date) -> Sequence[Session]:
         """Give all sessions from one date to another, both included."""
         self._require_span(first, last)
-        return self.rows[bisect_left(self._dates, first) : bisect_right(self._dates, last)]
+        start, stop = bisect_left(self.dates, first), bisect_right(self.dates, last)
+        return [self._row(index) for index in range(start, stop)]
 
     def holidays(self, first: dt.date, last: dt.date) -> Sequence[tuple[dt.date, str]]:
         """Give the days from one date to another that are closed by name, both included."""
@@ -201,8 +208,18 @@ class SessionTable:
         why = {closure.date: closure.why for closure in closures}
         if not why:
             return self
-        rows = [row for row in self.rows if row.date not in why]
-        return replace(self, rows=rows, closed={**self.closed, **why})
+        kept = [index for index, date in enumerate(self.dates) if date not in why]
+        return replace(
+            self,
+            dates=[self.dates[index] for index in kept],
+            opens=[self.opens[index] for index in kept],
+            closes=[self.closes[index] for index in kept],
+            closed={**self.closed, **why},
+        )
+
+    def _row(self, index: int) -> Session:
+        date = self.dates[index]
+        return Session(date, self.opens[index], self.closes[index], date in self.half_days)
 
     def _at_the_edge(self, table: Sequence[datetime], index: int, instant: datetime) -> datetime:
         """Give the answer where the first row is asked for, an error where there is no row."""
@@ -263,6 +280,10 @@ class AlwaysOpen:
         """Give the UTC day of that date."""
         start = datetime(date.year, date.month, date.day, tzinfo=UTC)
         return Session(date, start, start + DAY)
+
+    def is_open(self, instant: datetime) -> bool:  # noqa: ARG002 - the answer is always the same
+        """Tell that it is open."""
+        return True
 
     def session_at(self, instant: datetime) -> Session:
         """Give the UTC day that holds the instant."""

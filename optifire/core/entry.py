@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from optifire.core.calendar import Calendar
+from optifire.core.calendar import Calendar, CalendarRangeError
 from optifire.core.due import HALF_DAY, HalfDay, Late, Terms
 from optifire.core.trigger import AtClose, AtOpen, OnHalfDays, SessionTrigger, Trigger, WhenIdle
 
@@ -42,13 +42,18 @@ class Entry:
     grace: timedelta | None = None
     half_day: HalfDay = "follow"
     warnings: tuple[str, ...] = ()
+    #: The trigger, where an occurrence can be one that is recorded without running.
+    _skippable: SessionTrigger | None = field(init=False, default=None, compare=False, repr=False)
     #: The terms that all occurrences share, where nothing depends on the day.
     _shared: Terms | None = field(init=False, default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.grace is not None and not self._may_skip:
-            shared = Terms((self.word,), self.grace, self.misfire)
-            object.__setattr__(self, "_shared", shared)
+        trigger = self.trigger.inner if isinstance(self.trigger, OnHalfDays) else self.trigger
+        moved = isinstance(trigger, AtOpen | AtClose) and bool(trigger.offset)
+        if isinstance(trigger, SessionTrigger) and (moved or self.half_day == "skip"):
+            object.__setattr__(self, "_skippable", trigger)
+        elif self.grace is not None:
+            object.__setattr__(self, "_shared", Terms((self.word,), self.grace, self.misfire))
 
     def next_after(self, instant: datetime, calendar: Calendar) -> datetime | None:
         """Give the first firing strictly after the instant, None if there is none."""
@@ -62,27 +67,26 @@ class Entry:
         grace = self._grace_at(due, calendar) if self.grace is None else self.grace
         return Terms((self.word,), grace, self.misfire, self._skip_at(due, calendar), idle)
 
-    @property
-    def _may_skip(self) -> bool:
-        """Tell whether an occurrence can be one that is recorded without running."""
-        trigger = self.trigger.inner if isinstance(self.trigger, OnHalfDays) else self.trigger
-        moved = isinstance(trigger, AtOpen | AtClose) and bool(trigger.offset)
-        return moved or (self.half_day == "skip" and isinstance(trigger, SessionTrigger))
-
     def _skip_at(self, due: datetime, calendar: Calendar) -> str | None:
         """Give why the occurrence must not run: a short session, or half days switched off."""
-        if not self._may_skip or not isinstance(self.trigger, SessionTrigger):
+        if self._skippable is None:
             return None
-        session = self.trigger.session_of(due, calendar)
+        session = self._skippable.session_of(due, calendar)
         if session is None:
             return None
         off = self.half_day == "skip" and session.half_day
-        return HALF_DAY if off or not self.trigger.fits(due, session) else None
+        return HALF_DAY if off or not self._skippable.fits(due, session) else None
 
     def _grace_at(self, due: datetime, calendar: Calendar) -> timedelta:
-        """Give the whole closed window for ``@idle``, else half the period, at most an hour."""
-        if isinstance(self.trigger, WhenIdle):
-            opening = calendar.next_open(due)
-            return LONGEST_GRACE if opening is None else opening - due
-        following = self.next_after(due, calendar)
-        return LONGEST_GRACE if following is None else min((following - due) / 2, LONGEST_GRACE)
+        """Give the whole closed window for ``@idle``, else half the period, at most an hour.
+
+        Where the calendar's table ends before the next occurrence, that one is far away.
+        """
+        idle = isinstance(self.trigger, WhenIdle)
+        try:
+            following = calendar.next_open(due) if idle else self.next_after(due, calendar)
+        except CalendarRangeError:
+            following = None
+        if following is None:
+            return LONGEST_GRACE
+        return following - due if idle else min((following - due) / 2, LONGEST_GRACE)

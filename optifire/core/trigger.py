@@ -4,8 +4,7 @@ A trigger keeps no cursor and knows no "now": the same question always has the s
 """
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol, runtime_checkable
 
@@ -15,8 +14,6 @@ from optifire.core.session import premarket_of
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
 NO_TIME = timedelta()
-#: How far `AllOf` looks for an instant on which all its triggers agree.
-AGREEMENT_YEARS = 10
 
 Period = Literal["week", "month"]
 
@@ -210,7 +207,7 @@ class InSession:
     def next_after(self, instant: datetime, calendar: Calendar) -> datetime | None:
         """Give the first firing inside a session, strictly after the instant."""
         found = self.inner.next_after(instant, calendar)
-        while found is not None and calendar.session_at(found) is None:
+        while found is not None and not calendar.is_open(found):
             opening = calendar.next_open(found)
             found = None if opening is None else self.inner.next_after(opening - TICK, calendar)
         return found
@@ -247,55 +244,6 @@ class OnHalfDays:
     def fits(self, due: datetime, session: Session) -> bool:
         """Tell whether the firing keeps inside the short session."""
         return self.inner.fits(due, session)
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """The union of some triggers."""
-
-    triggers: tuple[Trigger, ...]
-
-    def next_after(self, instant: datetime, calendar: Calendar) -> datetime | None:
-        """Give the earliest of what the triggers answer."""
-        found = [each.next_after(instant, calendar) for each in self.triggers]
-        return min((each for each in found if each is not None), default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class AllOf:
-    """The instants on which all of some triggers agree; looked for over ten years."""
-
-    triggers: tuple[Trigger, ...]
-
-    def next_after(self, instant: datetime, calendar: Calendar) -> datetime | None:
-        """Give the first instant at which every trigger fires, None if ten years hold none."""
-        end = instant + timedelta(days=366 * AGREEMENT_YEARS)
-        while instant < end:
-            found = [each.next_after(instant, calendar) for each in self.triggers]
-            agreed = [each for each in found if each is not None]
-            if len(agreed) < len(found):
-                return None
-            if min(agreed) == max(agreed):
-                return agreed[0]
-            instant = max(agreed) - TICK
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Wrapped:
-    """A trigger of APScheduler that another room rebuilt from what travelled.
-
-    ``ask`` must be pure: the first firing strictly after an instant. It takes no part in
-    comparisons; ``source`` (class and fields, as text) says what this trigger is.
-    """
-
-    source: str
-    ask: Callable[[datetime], datetime | None] = field(compare=False, repr=False)
-
-    def next_after(self, instant: datetime, calendar: Calendar) -> datetime | None:  # noqa: ARG002
-        """Give the trigger's own answer, in UTC."""
-        found = self.ask(instant)
-        return None if found is None else found.astimezone(UTC)
 
 
 def _start_of_period(date: dt.date, period: Period) -> dt.date:

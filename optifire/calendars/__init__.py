@@ -1,0 +1,1 @@
+"""Where session tables come from: built-in data, refreshed files, and closures by hand."""
