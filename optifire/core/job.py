@@ -145,7 +145,7 @@ class Job:
     jitter: float = 0.0
     intraday: bool = False
     observes_machine: bool = False
-    config: Mapping[str, Any] = MappingProxyType({})
+    config: Mapping[str, Any] = field(default_factory=dict)
     config_hash: str = ""
 
     @property

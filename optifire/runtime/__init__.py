@@ -1,0 +1,1 @@
+"""From tick to record: clock, planner, resolver, admission, runner and recorder."""

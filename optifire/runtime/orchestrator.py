@@ -1,0 +1,160 @@
+"""The loop that passes firings on: wait, plan, run cycles. It decides nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING, Protocol
+
+from optifire.core.firing import Firing, Owed, Span
+from optifire.core.ledger import Batch, EventRow, RunRow
+from optifire.core.ports import Event, Tick
+from optifire.core.run import Reason, RunKey
+from optifire.runtime.cycle import Cycle, CycleEnd
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from optifire.core.types import PluginId
+    from optifire.runtime.parts import Parts
+    from optifire.runtime.planner import Planner
+
+log = logging.getLogger("optifire.orchestrator")
+
+#: How long a job started by an event waits for a producer that is still running.
+EVENT_GRACE = timedelta(seconds=120)
+
+
+class Conductor(Protocol):
+    """What the loop asks of its owner: the present catalog, and a parent for its cycles."""
+
+    def parts(self) -> Parts:
+        """Give catalog and rooms as they are now; a cycle keeps what it got."""
+
+    def planner(self) -> Planner:
+        """Give the planner of the present catalog."""
+
+    def spawn(self, name: str, cycle: Callable[[], Awaitable[None]]) -> Awaitable[None]:
+        """Run a cycle as a supervised task; awaiting the answer waits for it."""
+
+
+class Orchestrator:
+    """Turns ticks into cycles.
+
+    Parameters
+    ----------
+    conductor
+        Owns catalog, planner and tasks.
+    in_step
+        One cycle after another, the clock standing still for each (replay, demo); otherwise ticks
+        do not wait for cycles.
+    until
+        The last instant to be accounted for; None to go on for ever.
+    """
+
+    def __init__(
+        self, conductor: Conductor, *, in_step: bool, until: datetime | None = None
+    ) -> None:
+        self._conductor = conductor
+        self._in_step = in_step
+        self._until = until
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run until `stop`, or until nothing is due any more before ``until``."""
+        clock = self._conductor.parts().clock
+        since = clock.now()
+        while True:
+            wanted = self._next_instant()
+            if wanted is None and self._until is not None:
+                return
+            now = await clock.wait(wanted)
+            if self._stopping.is_set():
+                return
+            planner = self._conductor.planner()
+            limit = now if self._until is None else min(now, self._until)
+            await self._start(planner.owed(Tick(min(since, limit), limit)))
+            since = limit
+
+    def stop(self) -> None:
+        """Start no further cycle; those in flight are the owner's to end."""
+        self._stopping.set()
+        self._conductor.parts().clock.wake()
+
+    def _next_instant(self) -> datetime | None:
+        """Give when to look again; a paced clock does not stop for jobs that watch the machine."""
+        instant = self._conductor.planner().next_instant(observing=not self._in_step)
+        if instant is not None and self._until is not None and instant > self._until:
+            return None
+        return instant
+
+    async def _start(self, owed: Owed) -> None:
+        """Write the spans down and start one cycle for each (due, turn)."""
+        if owed.spans:
+            batch = Batch(runs=[span_row(span) for span in owed.spans])
+            await self._conductor.parts().recorder.write(batch)
+        keyed = groupby(owed.firings, key=lambda one: (one.due, one.turn, one.kind, one.idle))
+        for (due, turn, _, _), group in keyed:
+            firings = list(group)
+            name = f"cycle {due:%Y-%m-%dT%H:%M:%S}Z turn {turn}"
+            running = self._conductor.spawn(name, self._work(firings))
+            if self._in_step:
+                await running
+
+    def _work(self, firings: Sequence[Firing]) -> Callable[[], Awaitable[None]]:
+        """Give the work of one cycle and of the turns that its events start."""
+
+        async def work() -> None:
+            parts = self._conductor.parts()
+            end = await Cycle(firings, parts).run()
+            while following := next_turn(end, parts):
+                chain = (*end.chain, *(event.name for event in end.events if not event.taken))
+                end = await Cycle(following, parts, chain).run()
+
+        return work
+
+
+def next_turn(end: CycleEnd, parts: Parts) -> list[Firing]:
+    """Give the firings that the events of a finished cycle start, one a job."""
+    return firings_of_events([event for event in end.events if not event.taken], parts)
+
+
+def firings_of_events(events: Sequence[EventRow], parts: Parts) -> list[Firing]:
+    """Give one firing for each job that listens to any of the events of one turn."""
+    heard: dict[PluginId, list[EventRow]] = {}
+    for event in sorted(events, key=lambda one: (one.run_id, one.seq)):
+        for plugin_id in parts.listeners.get(event.name, ()):
+            heard.setdefault(plugin_id, []).append(event)
+    firings = []
+    for plugin_id in sorted(heard):
+        rows = heard[plugin_id]
+        names = ", ".join(dict.fromkeys(row.name for row in rows))
+        firings.append(
+            Firing(
+                parts.jobs[plugin_id],
+                rows[0].due,
+                f"event: {names}",
+                EVENT_GRACE,
+                rows[0].turn + 1,
+                events=tuple(Event(row.name, row.data, row.source) for row in rows),
+            )
+        )
+    return firings
+
+
+def span_row(span: Span) -> RunRow:
+    """Give the one row that stands for a stretch of late occurrences."""
+    key = RunKey(span.job.plugin_id, span.last)
+    words = "1 occurrence" if span.count == 1 else f"{span.count} occurrences"
+    return RunRow(
+        key=key,
+        run_id=key.run_id,
+        status=span.status,
+        trigger=span.trigger,
+        version=span.job.version,
+        reason=Reason("late", f"{words} found after grace"),
+        first=span.first,
+        count=span.count,
+    )

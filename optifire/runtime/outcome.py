@@ -1,0 +1,193 @@
+"""From the outcome of an attempt to the rows, values and events that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from optifire.core.budget import soft_breaches
+from optifire.core.job import Job
+from optifire.core.ledger import (
+    AttemptRow,
+    Batch,
+    ContextValue,
+    EventRow,
+    LogRow,
+    NoteRow,
+    RunRow,
+    TableWrites,
+)
+from optifire.core.run import Reason, RunStatus
+from optifire.runtime.blackboard import marker_of
+from optifire.runtime.retry import backoff_seconds
+
+if TYPE_CHECKING:
+    from optifire.core.firing import Firing
+    from optifire.core.ports import Clock, Outcome
+    from optifire.core.run import Failure
+    from optifire.core.types import Encoded, PluginId
+    from optifire.runtime.needs import Values
+    from optifire.runtime.parts import Parts
+
+
+@dataclass(slots=True)
+class Ending:
+    """How an attempt ended: a pause before the next one, or the run's last word."""
+
+    row: RunRow
+    job: Job
+    values: Sequence[ContextValue] = ()
+    events: Sequence[EventRow] = ()
+    #: ``context.data`` keys that nobody declared, with their values.
+    undeclared: Sequence[ContextValue] = ()
+    retry_after: float | None = None
+
+
+def open_attempt(row: RunRow, clock: Clock, worker: str, batch: Batch) -> None:
+    """Write an attempt ahead: the run is running from the commit on."""
+    now = row.key.due if clock.timeless else clock.now()
+    row.move(RunStatus.RUNNING)
+    row.attempts += 1
+    row.worker = worker
+    row.started_at = now
+    if not clock.timeless:
+        batch.attempts.append(
+            AttemptRow(row.run_id, row.attempts, RunStatus.RUNNING, now, worker=worker)
+        )
+
+
+def close_attempt(
+    firing: Firing, row: RunRow, outcome: Outcome, parts: Parts, batch: Batch
+) -> Ending:
+    """Write the end of an attempt and say what it leaves."""
+    clock = parts.clock
+    now = row.key.due if clock.timeless else clock.now()
+    batch.attempts.append(
+        AttemptRow(
+            row.run_id,
+            row.attempts,
+            outcome.status,
+            row.started_at or now,
+            now,
+            row.worker,
+            outcome.reason,
+            outcome.usage,
+            outcome.failure,
+        )
+    )
+    if outcome.log:
+        batch.logs.append(LogRow(row.run_id, row.attempts, outcome.log))
+    row.usage = outcome.usage
+    row.failure = outcome.failure
+    pause = _pause_before_retry(firing, row, outcome, parts)
+    if pause is not None:
+        row.move(RunStatus.DUE, outcome.reason)
+        return Ending(row, firing.job, retry_after=pause)
+    row.move(outcome.status, outcome.reason)
+    row.finished_at = now
+    row.degraded = outcome.degraded
+    row.breaches = soft_breaches(outcome.usage, firing.job.budget)
+    row.outputs = {**outcome.outputs, **outcome.writes}
+    row.inputs = {**row.inputs, **outcome.reads}
+    if outcome.status is not RunStatus.SUCCEEDED:
+        return Ending(row, firing.job)
+    return _success(firing.job, row, outcome, parts, batch)
+
+
+def _pause_before_retry(
+    firing: Firing, row: RunRow, outcome: Outcome, parts: Parts
+) -> float | None:
+    """Give the seconds until the next attempt, None when there is to be none."""
+    failure = outcome.failure
+    if outcome.status is not RunStatus.FAILED or failure is None or not failure.retryable:
+        return None
+    if row.attempts > firing.job.retries:
+        return None
+    pause = backoff_seconds(row.run_id, row.attempts)
+    deadline = firing.deadline
+    late = deadline is not None and parts.clock.now() + timedelta(seconds=pause) > deadline
+    return None if late else pause
+
+
+def _success(job: Job, row: RunRow, outcome: Outcome, parts: Parts, batch: Batch) -> Ending:
+    """Give what a success publishes, and put its writes into the batch."""
+    declared = set(job.outputs)
+    published = [key for key in row.outputs if key in declared or key in outcome.writes]
+    missing = [key for key in job.outputs if key not in row.outputs]
+    notes = [f"declared output {key} is missing" for key in missing]
+    notes += [f"read {name} without declaring it" for name in outcome.undeclared]
+    row.note = "; ".join(notes)
+    values = [_value(row, f"{job.plugin_id}.{key}", key, row.outputs[key]) for key in published]
+    values += [
+        _value(row, key, key, row.outputs[key])
+        for key in published
+        if parts.graph.publishes_bare(job.plugin_id, key)
+    ]
+    values.append(_value(row, job.plugin_id, "", marker_of(published)))
+    undeclared = [
+        _value(row, key, key, row.outputs[key])
+        for key in sorted(outcome.writes)
+        if key not in declared
+    ]
+    events = [
+        EventRow(
+            row.run_id, seq, row.key.due, row.key.turn, event.name, event.source, event.data,
+            taken=event.name not in parts.listeners,
+        )
+        for seq, event in enumerate(outcome.events)
+    ]  # fmt: skip
+    batch.values += values
+    batch.events += events
+    if outcome.statements:
+        at = row.key.due
+        batch.writes.append(TableWrites(row.run_id, job.plugin_id, at, outcome.statements))
+    return Ending(row, job, values, events, undeclared)
+
+
+def _value(row: RunRow, name: str, key: str, value: Encoded) -> ContextValue:
+    return ContextValue(name, row.key.plugin_id, key, row.run_id, row.key.due, row.key.turn, value)
+
+
+class Leavings:
+    """What the ended runs of a cycle left: events for the next turn, names to be settled."""
+
+    def __init__(self) -> None:
+        self.events: list[EventRow] = []
+        self._undeclared: list[ContextValue] = []
+
+    def take(self, ending: Ending, values: Values) -> None:
+        """Take in what one run left; its values answer needs from now on."""
+        self.events += ending.events
+        self._undeclared += ending.undeclared
+        values.made.update({value.name: value for value in ending.values})
+
+    def reject(self, row: RunRow, failure: Failure, values: Values) -> None:
+        """Take back everything of a run whose table writes failed; it is stored as failed."""
+        row.status = RunStatus.FAILED
+        row.reason = Reason("contract", failure.type)
+        row.failure = failure
+        self.events = [event for event in self.events if event.run_id != row.run_id]
+        self._undeclared = [value for value in self._undeclared if value.run_id != row.run_id]
+        values.forget(row.run_id)
+
+    def settle_names(self, parts: Parts) -> Batch:
+        """Give undeclared keys their bare names, once the cycle has ended.
+
+        A bare name that nobody declares goes to its first writer by (due, turn, id) and stays
+        with it; what another plugin writes under it is published by full name only, with a note
+        naming both.
+        """
+        batch = Batch()
+        taken: dict[str, PluginId] = {}
+        for value in sorted(self._undeclared, key=lambda one: (one.producer, one.key)):
+            owner = parts.graph.owners.get(value.name) or parts.board.owner_of_bare(value.name)
+            owner = owner or taken.setdefault(value.name, value.producer)
+            if owner == value.producer:
+                batch.values.append(value)
+            else:
+                full = f"{value.producer}.{value.name}"
+                text = f"wrote {value.name!r}, which belongs to {owner}; published as {full} only"
+                batch.notes.append(NoteRow(value.as_of, "warning", value.producer, text))
+        return batch

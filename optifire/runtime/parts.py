@@ -1,0 +1,56 @@
+"""What a cycle is handed when it begins; nothing in it changes under the cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from optifire.core.graph import Graph
+from optifire.core.job import Job
+from optifire.core.ports import Clock
+from optifire.core.types import PluginId
+from optifire.runtime.admission import Slots
+from optifire.runtime.blackboard import Blackboard
+from optifire.runtime.needs import LastDue
+from optifire.runtime.overlap import LiveRuns
+from optifire.runtime.recorder import Recorder
+from optifire.runtime.runner import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Catalog and rooms as one cycle uses them.
+
+    Attributes
+    ----------
+    jobs, graph, listeners
+        The catalog: jobs switched on by id, who needs whom, who listens to which bus event.
+    is_on
+        Asked again at admission: whether a job is still switched on.
+    last_due
+        The latest occurrence of a plugin at or before the cycle.
+    safety_timeout
+        Seconds of real time that replace every timeout in a replay; 0 elsewhere.
+    """
+
+    jobs: Mapping[PluginId, Job]
+    graph: Graph
+    listeners: Mapping[str, tuple[PluginId, ...]]
+    clock: Clock
+    recorder: Recorder
+    runner: Runner
+    slots: Slots
+    live: LiveRuns
+    board: Blackboard
+    is_on: Callable[[Job], bool]
+    last_due: LastDue
+    safety_timeout: float = 0.0
+
+
+def listeners_of(jobs: Mapping[PluginId, Job]) -> Mapping[str, tuple[PluginId, ...]]:
+    """Give for each bus event the jobs that it starts, by id."""
+    found: dict[str, list[PluginId]] = {}
+    for plugin_id in sorted(jobs):
+        for event in sorted(jobs[plugin_id].listens):
+            found.setdefault(event, []).append(plugin_id)
+    return {event: tuple(ids) for event, ids in found.items()}

@@ -1,0 +1,211 @@
+"""What is due: the schedules of all jobs, asked for one stretch of time after another.
+
+Jobs with the same schedule share a *lane*, so a thousand jobs on one interval cost one step of
+arithmetic an instant. The planner does no input or output and reads no clock.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from optifire.core.due import Due
+from optifire.core.firing import IDLE_DELAY, Firing, Owed, owe, owe_latest
+from optifire.core.job import Job
+from optifire.core.schedule import Schedule
+from optifire.core.types import PluginId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from optifire.core.ports import Tick
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """Jobs that are due at the same instants, and the next of these."""
+
+    schedule: Schedule
+    jobs: list[Job] = field(default_factory=list)
+    upcoming: Due | None = None
+
+    @property
+    def release(self) -> datetime:
+        """When the upcoming occurrence is to be handed out."""
+        assert self.upcoming is not None  # noqa: S101 - only lanes with one are in the heap
+        return _release(self.schedule, self.upcoming)
+
+
+def _release(schedule: Schedule, due: Due) -> datetime:
+    """Give when an occurrence is handed out: at its instant; pure idle work half an hour later.
+
+    A list that holds ``@idle`` among other words keeps all of them in the order of their instants.
+    """
+    return due.instant + IDLE_DELAY if due.idle and len(schedule.entries) == 1 else due.instant
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """One instant at which a job will be due."""
+
+    plugin_id: PluginId
+    due: datetime
+    trigger: str
+
+
+class Planner:
+    """The schedules of one catalog from one instant on.
+
+    Parameters
+    ----------
+    jobs
+        The jobs switched on.
+    since
+        For each job the instant up to which its occurrences are accounted for (the latest row of
+        the ledger); jobs without one start at `start`.
+    start
+        The present. Occurrences between `since` and `start` are owed at the first tick.
+    jumping
+        The clock jumps from instant to instant (demo): a job that observes the machine owes only
+        the latest of the instants jumped over.
+    """
+
+    def __init__(
+        self,
+        jobs: Iterable[Job],
+        *,
+        start: datetime,
+        since: Mapping[PluginId, datetime] | None = None,
+        jumping: bool = False,
+    ) -> None:
+        self._jumping = jumping
+        self._heap: list[tuple[datetime, int, _Lane]] = []
+        self._lanes: list[_Lane] = []
+        self._backlog: list[tuple[Job, list[Due]]] = []
+        self._extra: list[Firing] = []
+        self._last_due: dict[PluginId, datetime] = {}
+        self._cursor = start
+        lanes: dict[tuple[object, ...], _Lane] = {}
+        for job in jobs:
+            self._catch_up(job, (since or {}).get(job.plugin_id, start), start)
+            key = (job.schedule.entries, job.schedule.tz, id(job.schedule.calendar))
+            lanes.setdefault(key, _Lane(job.schedule)).jobs.append(job)
+        for lane in lanes.values():
+            self._advance(lane, start)
+            self._lanes.append(lane)
+
+    def next_instant(self, *, observing: bool = True) -> datetime | None:
+        """Give the next instant at which something is owed; None if nothing ever will be.
+
+        With ``observing=False`` jobs that observe the machine do not count.
+        """
+        if self._backlog or self._extra:
+            return self._cursor
+        if observing:
+            return self._heap[0][0] if self._heap else None
+        return min(
+            (
+                release
+                for release, _, lane in self._heap
+                if any(not job.observes_machine for job in lane.jobs)
+            ),
+            default=None,
+        )
+
+    def owed(self, tick: Tick) -> Owed:
+        """Give all that became due in a stretch of time, by instant and plugin id."""
+        total = Owed(firings=self._extra)
+        self._extra = []
+        for job, dues in self._backlog:
+            total.extend(self._owe(job, dues, tick.now))
+        self._backlog = []
+        while self._heap and self._heap[0][0] <= tick.now:
+            _, _, lane = heapq.heappop(self._heap)
+            dues = self._pass(lane, tick.now)
+            for job in lane.jobs:
+                total.extend(self._owe(job, dues, tick.now))
+        self._cursor = max(self._cursor, tick.now)
+        total.firings.sort(key=lambda firing: (firing.due, firing.turn, firing.job.plugin_id))
+        return total
+
+    def add(self, firing: Firing) -> None:
+        """Owe one firing more at the next tick: a manual run, or one taken up after a restart."""
+        self._extra.append(firing)
+
+    def last_due(self, plugin_id: PluginId) -> datetime | None:
+        """Give the latest occurrence handed out so far, None before the first."""
+        return self._last_due.get(plugin_id)
+
+    def remember(self, last_due: Mapping[PluginId, datetime]) -> None:
+        """Take over what the ledger or an earlier planner knows about latest occurrences."""
+        self._last_due = {**last_due, **self._last_due}
+
+    @property
+    def latest(self) -> Mapping[PluginId, datetime]:
+        """The latest occurrence of each job so far."""
+        return self._last_due
+
+    @property
+    def cursor(self) -> datetime:
+        """The instant up to which everything has been handed out."""
+        return self._cursor
+
+    @property
+    def pending(self) -> tuple[Firing, ...]:
+        """Firings added but not handed out yet."""
+        return tuple(self._extra)
+
+    def upcoming(self, until: datetime, limit: int = 1000) -> list[Upcoming]:
+        """Give what will be due from now on until an instant, by instant and plugin id."""
+        found: list[Upcoming] = []
+        for lane in self._lanes:
+            due = lane.upcoming
+            steps = 0
+            while due is not None and due.instant <= until and steps < limit:
+                found += [Upcoming(job.plugin_id, due.instant, due.word) for job in lane.jobs]
+                due = lane.schedule.next_after(due.instant)
+                steps += 1
+        found.sort(key=lambda one: (one.due, one.plugin_id))
+        return found[:limit]
+
+    def _catch_up(self, job: Job, since: datetime, start: datetime) -> None:
+        """Keep the occurrences between the ledger's last row and the present."""
+        dues: list[Due] = []
+        due = job.schedule.next_after(since) if since < start else None
+        while due is not None and _release(job.schedule, due) <= start:
+            dues.append(due)
+            due = job.schedule.next_after(due.instant)
+        if dues:
+            self._backlog.append((job, dues))
+        elif since < start:
+            self._last_due.setdefault(job.plugin_id, since)
+
+    def _advance(self, lane: _Lane, after: datetime) -> None:
+        """Find the lane's next occurrence that is not released yet, and queue the lane by it."""
+        due = lane.schedule.next_after(after - IDLE_DELAY if lane.schedule.idle else after)
+        while due is not None and _release(lane.schedule, due) <= after:
+            due = lane.schedule.next_after(due.instant)
+        self._queue(lane, due)
+
+    def _queue(self, lane: _Lane, due: Due | None) -> None:
+        lane.upcoming = due
+        if due is not None:
+            heapq.heappush(self._heap, (lane.release, id(lane), lane))
+
+    def _pass(self, lane: _Lane, now: datetime) -> list[Due]:
+        """Give the lane's occurrences up to now and move it past them."""
+        dues: list[Due] = []
+        due = lane.upcoming
+        while due is not None and _release(lane.schedule, due) <= now:
+            dues.append(due)
+            due = lane.schedule.next_after(due.instant)
+        self._queue(lane, due)
+        return dues
+
+    def _owe(self, job: Job, dues: list[Due], now: datetime) -> Owed:
+        self._last_due[job.plugin_id] = dues[-1].instant
+        if self._jumping and job.observes_machine:
+            return owe_latest(job, dues)
+        return owe(job, dues, now)

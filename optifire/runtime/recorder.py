@@ -1,0 +1,142 @@
+"""Writes outcomes down and only then makes them visible."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from optifire.core.errors import StoreError
+from optifire.core.ledger import Batch, ContextValue, Rejected
+from optifire.runtime.blackboard import Blackboard, CycleView
+
+if TYPE_CHECKING:
+    from optifire.core.ports import Clock, Store, TableReader
+
+log = logging.getLogger("optifire.recorder")
+
+#: Seconds between two tries to write while the store refuses.
+RETRY_SECONDS = 1.0
+
+Listener = Callable[[Batch], None]
+
+
+class Recorder(Protocol):
+    """What a cycle asks of the record; live and replay differ only in when a commit happens."""
+
+    async def view(self) -> CycleView:
+        """Hold context and tables at one point in the order of commits."""
+
+    async def write(self, batch: Batch) -> Sequence[Rejected]:
+        """Write what may be lost only with the machine; values are visible when it returns."""
+
+    async def intend(self, batch: Batch) -> Sequence[Rejected]:
+        """Write ahead of an attempt; raises `StoreError` when it cannot be written."""
+
+    async def end_cycle(self) -> None:
+        """Everything of the cycle has been given; a replay commits here."""
+
+
+class LiveRecorder:
+    """Commits at once; a full disk delays records but loses none that was acknowledged.
+
+    Parameters
+    ----------
+    store
+        The ledger's writer.
+    board
+        The shared context that committed values go to.
+    clock
+        Paces the tries while the store refuses.
+    listener
+        Is told every batch after its commit.
+    """
+
+    def __init__(
+        self, store: Store, board: Blackboard, clock: Clock, listener: Listener | None = None
+    ) -> None:
+        self._store = store
+        self._board = board
+        self._clock = clock
+        self._listener = listener
+        #: What the store said last, None while it writes.
+        self.trouble: StoreError | None = None
+
+    async def view(self) -> CycleView:
+        """Hold context and tables as they are after every commit that has returned."""
+        reader: TableReader = await self._store.snapshot()
+        return CycleView(self._board.snapshot(), reader)
+
+    async def write(self, batch: Batch) -> Sequence[Rejected]:
+        """Write a batch, trying again for as long as the store refuses."""
+        while True:
+            try:
+                return await self.intend(batch)
+            except StoreError as error:
+                if self.trouble is None:
+                    log.error("the ledger refuses to be written: %s", error)  # noqa: TRY400
+                self.trouble = error
+                await self._clock.pause(RETRY_SECONDS)
+
+    async def intend(self, batch: Batch) -> Sequence[Rejected]:
+        """Write a batch once; raises `StoreError` when nothing of it could be written."""
+        if not batch:
+            return ()
+        rejected = await self._store.commit(batch)
+        if self.trouble is not None:
+            log.warning("the ledger can be written again")
+            self.trouble = None
+        self._board.apply(accepted_values(batch, rejected))
+        if self._listener is not None:
+            self._listener(batch)
+        return rejected
+
+    async def end_cycle(self) -> None:
+        """Nothing is left to do: every batch was committed as it came."""
+
+
+class ReplayRecorder:
+    """One transaction a cycle, and nothing acknowledged before.
+
+    Table writes must be tried where they happen, because a failing statement fails its run; they
+    go to the store's open transaction, everything else waits for the end of the cycle.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        board: Blackboard,
+        seal: Callable[[Batch], Awaitable[None]] | None = None,
+    ) -> None:
+        self._store = store
+        self._board = board
+        self._seal = seal
+
+    async def view(self) -> CycleView:
+        """Hold context and tables as they are between two cycles."""
+        return CycleView(self._board.snapshot(), await self._store.snapshot())
+
+    async def write(self, batch: Batch) -> Sequence[Rejected]:
+        """Keep a batch for the end of the cycle; values are visible at once."""
+        return await self.intend(batch)
+
+    async def intend(self, batch: Batch) -> Sequence[Rejected]:
+        """Keep a batch for the end of the cycle; table writes are tried now."""
+        rejected = await self._store.commit(batch, hold=True)
+        self._board.apply(accepted_values(batch, rejected))
+        return rejected
+
+    async def end_cycle(self) -> None:
+        """Commit the cycle."""
+        last = Batch()
+        if self._seal is not None:
+            await self._seal(last)
+        await self._store.commit(last)
+
+
+def accepted_values(batch: Batch, rejected: Sequence[Rejected]) -> list[ContextValue]:
+    """Give the values of the runs that stand."""
+    if not rejected:
+        return batch.values
+    gone = {one.run_id for one in rejected}
+    return [value for value in batch.values if value.run_id not in gone]

@@ -1,0 +1,104 @@
+"""From the firings of a cycle to who waits for whom in it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from optifire.core.firing import Firing
+from optifire.core.graph import Edge
+from optifire.core.job import NeedMode
+from optifire.core.types import PluginId
+from optifire.runtime.needs import Moment, Values
+from optifire.runtime.overlap import LiveRun
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from optifire.runtime.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A run of an earlier cycle that a job waits for, and for how long at most."""
+
+    plugin_id: PluginId
+    run: LiveRun
+    patience: timedelta
+
+
+@dataclass(slots=True)
+class Plan:
+    """The firings of a cycle with those pulled in, and for each the producers it waits for."""
+
+    firings: list[Firing] = field(default_factory=list)
+    edges: dict[PluginId, tuple[Edge, ...]] = field(default_factory=dict)
+    waits: dict[PluginId, set[PluginId]] = field(default_factory=dict)
+    earlier: list[Pull] = field(default_factory=list)
+
+
+def resolve(firings: Sequence[Firing], parts: Parts, values: Values) -> Plan:
+    """Give who waits for whom among the firings of one cycle.
+
+    A producer that never left a value but is switched on is pulled in and run first, under the
+    cycle's key; so are, in turn, the producers it needs.
+    """
+    plan = Plan()
+    present: dict[PluginId, Firing] = {firing.job.plugin_id: firing for firing in firings}
+    queue = deque(firings)
+    while queue:
+        firing = queue.popleft()
+        plan.firings.append(firing)
+        edges = parts.graph.edges.get(firing.job.plugin_id, ())
+        plan.edges[firing.job.plugin_id] = edges
+        for edge in edges:
+            if edge.producer not in present and _must_be_pulled(edge, parts, values):
+                assert edge.producer is not None  # noqa: S101 - said by _must_be_pulled
+                pulled = _pulled(firing, edge.producer, parts)
+                present[edge.producer] = pulled
+                queue.append(pulled)
+    for firing in plan.firings:
+        _wire(firing, plan, present, parts, values)
+    return plan
+
+
+def _must_be_pulled(edge: Edge, parts: Parts, values: Values) -> bool:
+    """Tell whether a needed value has never been made, by a producer that could make it."""
+    return (
+        edge.need.mode is NeedMode.VALUE
+        and edge.producer is not None
+        and edge.producer in parts.jobs
+        and not edge.off
+        and not values.ever(edge)
+        and parts.live.latest_of(edge.producer) is None
+    )
+
+
+def _pulled(by: Firing, producer: PluginId, parts: Parts) -> Firing:
+    return Firing(
+        parts.jobs[producer], by.due, f"pull: {by.job.plugin_id}", by.grace, by.turn, by.kind
+    )
+
+
+def _wire(
+    firing: Firing,
+    plan: Plan,
+    present: Mapping[PluginId, Firing],
+    parts: Parts,
+    values: Values,
+) -> None:
+    """Find what one firing waits for: in this cycle, and in earlier ones still running."""
+    plugin_id = firing.job.plugin_id
+    waits = plan.waits.setdefault(plugin_id, set())
+    moment = Moment(firing.due, firing.job.schedule.calendar, parts.last_due)
+    for edge in plan.edges[plugin_id]:
+        if edge.producer is None:
+            continue
+        if edge.producer in present:
+            waits.add(edge.producer)
+        elif edge.need.mode is not NeedMode.AFTER and values.find(edge, moment) is None:
+            run = parts.live.latest_of(edge.producer)
+            if run is not None:
+                plan.earlier.append(Pull(plugin_id, run, firing.grace))
