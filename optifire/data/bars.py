@@ -118,6 +118,12 @@ class BarStore:
                 status = os.stat(path)  # noqa: PTH116 - asked at every call, three times as quick
             except (FileNotFoundError, NotADirectoryError):
                 continue
+            except OSError as error:
+                raise ConfigError(
+                    f"the folder cannot be looked into: {error.strerror}",
+                    where=f"{self._folder}/{kind}",
+                    remedy="Make it readable for the user that runs OptiFIRE",
+                ) from error
             found.append((path, status.st_mtime_ns, status.st_size))
         if len(found) > 1:
             raise ConfigError(

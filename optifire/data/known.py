@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optifire.core.calendar import Calendar
-from optifire.core.errors import ConfigError
+from optifire.core.errors import ConfigError, ContractError
 
 Micros = NDArray[np.int64]
 Days = NDArray[np.int64]
@@ -36,9 +36,13 @@ _MONTHS: Final = {"1mo": 1, "3mo": 3}
 
 
 def micros(instant: datetime) -> int:
-    """Give an instant as microseconds since the epoch; raises ValueError for a naive one."""
+    """Give an instant as microseconds since the epoch; raises `ContractError` for a naive one."""
     if instant.tzinfo is None:
-        raise ValueError(f"{instant.isoformat()} has no time zone; instants are UTC-aware")
+        raise ContractError(
+            f"{instant.isoformat()} has no time zone",
+            where="DataFeed",
+            remedy="Give an instant in UTC, such as datetime(2018, 1, 2, 21, tzinfo=UTC)",
+        )
     return (instant - EPOCH) // MICROSECOND
 
 

@@ -1,10 +1,10 @@
 """What a table of bars or values must satisfy, and where it does not, row by row.
 
 A check gives findings and reads nothing; the file provider turns the first ones into an error
-with the line. Sessions that are missing are no error: `missing_sessions` lists them.
+with the line. Sessions that are missing are no error: `missing_before` counts them, and every
+answer of the feed says how many it lacks.
 """
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from optifire.data.known import DAY_US, Sessions
-from optifire.data.recorded import BAR_COLUMNS, PRICE_COLUMNS, days_of
+from optifire.data.known import DAY_US, Days, Sessions
+from optifire.data.recorded import BAR_COLUMNS, days_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def _found(bad: NDArray[np.bool_], column: str, problem: str) -> Iterator[Findin
 
 def check_labels(stamps: pd.DatetimeIndex, *, corrections: bool) -> Iterator[Finding]:
     """Find labels that repeat or go back; with `corrections` a label may come again later."""
-    values = stamps.as_unit("us").asi8
+    values = stamps.asi8
     back = np.zeros(len(values), dtype=np.bool_)
     if not corrections:
         back[1:] = values[1:] < values[:-1]
@@ -46,7 +46,7 @@ def check_known_at(
     stamps: pd.DatetimeIndex, known_at: pd.DatetimeIndex, column: str
 ) -> Iterator[Finding]:
     """Find rows known before the time they are about, or corrected twice at one instant."""
-    known, labels = known_at.as_unit("us").asi8, stamps.as_unit("us").asi8
+    known, labels = known_at.asi8, stamps.asi8
     yield from _found(known < labels, column, "lies before ts")
     twice = pd.MultiIndex.from_arrays([labels, known]).duplicated()
     yield from _found(np.asarray(twice, dtype=np.bool_), column, "repeats ts and instant of a row")
@@ -54,7 +54,7 @@ def check_known_at(
 
 def check_sessions(stamps: pd.DatetimeIndex, sessions: Sessions) -> Iterator[Finding]:
     """Find daily labels with a time of day, or on days that have no session."""
-    timed = stamps.as_unit("us").asi8 % DAY_US != 0
+    timed = stamps.asi8 % DAY_US != 0
     yield from _found(timed, "ts", "has a time of day, and the file has no known_at")
     days = days_of(stamps)
     inside = (days >= sessions.days[0]) & (days <= sessions.days[-1])
@@ -77,7 +77,10 @@ def check_bars(frame: pd.DataFrame) -> Iterator[Finding]:
     """
     values = {name: frame[name].to_numpy() for name in BAR_COLUMNS}
     yield from check_finite(frame, "close")
-    for name in PRICE_COLUMNS:
+    if "adj_close" in frame:
+        values["adj_close"] = frame["adj_close"].to_numpy()
+        yield from _found(np.isnan(values["adj_close"]), "adj_close", "is empty")
+    for name in (name for name in values if name != "volume"):
         yield from _found(values[name] <= 0, name, "is not positive")
     yield from _found(values["volume"] < 0, "volume", "is negative")
     for name in ("open", "low", "close"):
@@ -86,10 +89,8 @@ def check_bars(frame: pd.DataFrame) -> Iterator[Finding]:
         yield from _found(values["low"] > values[name], "low", f"is above the {name}")
 
 
-def missing_sessions(stamps: pd.DatetimeIndex, sessions: Sessions) -> list[dt.date]:
-    """Give the sessions between first and last label that have no row, oldest first."""
-    days = days_of(stamps)
-    inside = sessions.days[(sessions.days >= days[0]) & (sessions.days <= days[-1])]
-    gaps = np.setdiff1d(inside, days)
-    epoch = dt.date(1970, 1, 1)
-    return [epoch + dt.timedelta(days=int(day)) for day in gaps]
+def missing_before(days: Days, sessions: Sessions) -> Days:
+    """Give for each day (ascending) how many sessions since the first day have no row."""
+    position = np.searchsorted(sessions.days, days, side="left").astype(np.int64)
+    since_first: Days = position - position[0] - np.arange(len(days))
+    return since_first

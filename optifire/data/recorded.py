@@ -1,13 +1,14 @@
 """One recorded series in memory, and what of it could be seen at an instant."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from optifire.data.known import DAY_US, Days, Micros, Sessions
+from optifire.data.known import DAY_US, Days, Micros
 
 BAR_COLUMNS: Final = ("open", "high", "low", "close", "volume")
 PRICE_COLUMNS: Final = ("open", "high", "low", "close")
@@ -75,8 +76,7 @@ class Recorded:
     labels: Micros = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        index = pd.DatetimeIndex(self.frame.index).as_unit("us")
-        object.__setattr__(self, "labels", index.asi8)
+        object.__setattr__(self, "labels", labels_of(self.frame.index))
 
     def seen(self, asof: int) -> int:
         """Give how many rows were known at an instant (microseconds)."""
@@ -131,13 +131,23 @@ class Recorded:
         return int(self.missing[seen - 1] - self.missing[seen - length])
 
 
-def days_of(index: pd.DatetimeIndex) -> Days:
+def labels_of(index: pd.Index) -> Micros:
+    """Give the labels of an index ``datetime64[us, UTC]``, which all series have, as int64."""
+    # A cast, because building a DatetimeIndex again costs more than the rest of an answer.
+    return cast("pd.DatetimeIndex", index).asi8
+
+
+def days_of(index: pd.Index) -> Days:
     """Give the UTC date of each label as days since the epoch."""
-    return index.as_unit("us").asi8 // DAY_US
+    return labels_of(index) // DAY_US
 
 
-def count_missing(days: Days, sessions: Sessions) -> Days:
-    """Give for each day how many sessions since the first day have no row (quality report)."""
-    position = np.searchsorted(sessions.days, days, side="left").astype(np.int64)
-    since_first: Days = position - position[0] - np.arange(len(days))
-    return since_first
+def side_by_side(parts: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Give series with ascending UTC labels as columns of one frame, NaN where one has no row."""
+    labels = {key: labels_of(part.index) for key, part in parts.items()}
+    union = np.unique(np.concatenate(list(labels.values())))
+    table = np.full((len(union), len(parts)), np.nan)
+    for column, (key, part) in enumerate(parts.items()):
+        table[np.searchsorted(union, labels[key]), column] = part.to_numpy()
+    index = pd.DatetimeIndex(union.view("datetime64[us]"), name="ts").tz_localize("UTC")
+    return pd.DataFrame(table, index=index, columns=list(parts))

@@ -58,7 +58,7 @@ def resampled(daily: Recorded, frequency: str, sessions: Sessions) -> Recorded:
             where=f"{daily.info.kind} {daily.info.key}",
             remedy="Ask for the frequency that the series has",
         )
-    days = days_of(pd.DatetimeIndex(daily.frame.index))
+    days = days_of(daily.frame.index)
     labels = _labels(days, frequency)
     frame = daily.frame
     if daily.factor is not None:

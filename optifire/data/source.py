@@ -14,14 +14,14 @@ from optifire.core.errors import ConfigError, ContractError, NoData
 from optifire.data.bars import BarStore, check_symbol
 from optifire.data.known import label_text, micros
 from optifire.data.providers.files import SCHEMAS
-from optifire.data.recorded import Recorded
+from optifire.data.recorded import Recorded, labels_of, side_by_side
 
 #: Shipped with the built-in data; the settings may say otherwise.
 DEFAULT_ALIASES: Final[Mapping[str, str]] = {"SPY": "SPX"}
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Standing:
     """One series as it stands at an instant: how many of its rows are known."""
 
     asked: str
@@ -52,7 +52,7 @@ class View:
             "frequency": info.frequency,
             "adjusted": info.adjusted or (adjusted and self.series.factor is not None),
             "derived": info.derived,
-            "first_bar": label_text(int(pd.DatetimeIndex(labels).asi8[0])),
+            "first_bar": label_text(int(labels_of(labels)[0])),
             "last_bar": label_text(self.series.last_label(self.seen)),
             "asof": self.asof.isoformat(),
             "missing_sessions": self.series.gaps(self.seen, len(labels)),
@@ -164,26 +164,26 @@ class BarSource:
             for key in symbols
         }
         parts = {key: view.values(_checked(limit)) for key, view in views.items()}
-        provenance = {key: part.attrs.pop("provenance") for key, part in parts.items()}
-        table = pd.concat(parts, axis=1, sort=True)
+        table = side_by_side(parts)
         if limit is not None:
             table = table.iloc[-limit:]
+        provenance = {key: part.attrs["provenance"] for key, part in parts.items()}
         table.attrs["provenance"] = provenance
         return table
 
     def _view(
         self, kinds: Sequence[str], asked: str, asof: datetime, freq: str | None, *, stale_ok: bool
-    ) -> View:
+    ) -> Standing:
         """Give the first series that goes on at `asof`; with `stale_ok`, else the longest one."""
         instant = micros(asof)
-        views: list[View] = []
+        views: list[Standing] = []
         for series in self._candidates(kinds, check_symbol(asked)):
             made = self._store.at_frequency(series, freq) if freq is not None else series
             seen = made.seen(instant)
             if seen and not made.is_overdue(seen, instant):
-                return View(asked, made, seen, asof)
+                return Standing(asked, made, seen, asof)
             if seen:
-                views.append(View(asked, made, seen, asof))
+                views.append(Standing(asked, made, seen, asof))
         where = f"{kinds[0]} {asked}"
         if not views:
             raise NoData(

@@ -13,12 +13,12 @@ from typing import Any, Final
 import pandas as pd
 
 from optifire.core.errors import ConfigError
+from optifire.data import quality
 from optifire.data.known import KnownRule, Sessions, overdue_by_rule
 from optifire.data.recorded import (
     BAR_COLUMNS,
     Recorded,
     SeriesInfo,
-    count_missing,
     days_of,
 )
 
@@ -101,14 +101,14 @@ def load(entry: Entry, sessions: Sessions) -> Recorded:
         factor = (frame["adj_close"] / frame["close"]).to_numpy(copy=True)
     if entry.info.kind == "bars":
         frame = frame.reindex(columns=list(BAR_COLUMNS))
-    index = frame.index
-    assert isinstance(index, pd.DatetimeIndex)  # noqa: S101 - built so above; tells the type
-    days, frequency = days_of(index), entry.info.frequency
+    days, frequency = days_of(frame.index), entry.info.frequency
     return Recorded(
         entry.info,
         frame,
         entry.known.known(days, sessions, frequency),
         overdue_by_rule(entry.known, days, sessions, frequency),
         factor,
-        missing=count_missing(days, sessions) if entry.known.rule == "session_close" else None,
+        missing=quality.missing_before(days, sessions)
+        if entry.known.rule == "session_close"
+        else None,
     )
