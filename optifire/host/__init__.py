@@ -1,0 +1,1 @@
+"""Finds plugins, reads and checks the configuration, and makes the catalog of what runs."""

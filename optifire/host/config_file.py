@@ -1,0 +1,80 @@
+"""``configs/config.yaml``: the system's settings."""
+
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from optifire.core.settings import (
+    CONFIG_FIELDS,
+    DataSettings,
+    DemoSettings,
+    MarketSettings,
+    Settings,
+    SystemSettings,
+)
+from optifire.host.checks import Checker, check_value
+from optifire.host.documents import Document, read_document
+from optifire.host.findings import Finding, InvalidConfigError, Level
+
+#: Keys whose names in the file are words of the language.
+_RENAMED = {"from": "first", "to": "last"}
+
+
+def read_settings(file: Path | None) -> tuple[Settings, Document | None]:
+    """Give the settings of a file, or the defaults where there is no file.
+
+    Raises
+    ------
+    ConfigError
+        With file, line and key; `InvalidConfigError` holds all that is wrong.
+    """
+    if file is None:
+        return Settings(), None
+    document = read_document(file)
+    return settings_of(document), document
+
+
+def settings_of(document: Document) -> Settings:
+    """Give the settings that a document states, the defaults for all others."""
+    findings = list(Checker(document, CONFIG_FIELDS).findings(document.data))
+    if findings:
+        raise InvalidConfigError(findings)
+    values: dict[str, dict[str, Any]] = {}
+    for setting in CONFIG_FIELDS:
+        section, key = setting.path
+        given = document.data.get(section) or {}
+        if key in given:
+            name = _RENAMED.get(key, key)
+            values.setdefault(section, {})[name] = check_value(setting, given[key])
+    settings = Settings(
+        system=SystemSettings(**values.get("system", {})),
+        data=DataSettings(**values.get("data", {})),
+        demo=DemoSettings(**values.get("demo", {})),
+        market=MarketSettings(**values.get("market", {})),
+    )
+    findings = _contradictions(settings, document)
+    if findings:
+        raise InvalidConfigError(findings)
+    return settings
+
+
+def _contradictions(settings: Settings, document: Document) -> list[Finding]:
+    found: list[Finding] = []
+    demo, zone = settings.demo, settings.market.tz
+    if demo.first > demo.last:
+        message = f"the demo would start at {demo.first} and end at {demo.last}"
+        where = document.where(("demo", "from"))
+        found.append(Finding("config", Level.ERROR, where, message, "Set from before to"))
+    if zone is not None and not _is_zone(zone):
+        where = document.where(("market", "tz"))
+        remedy = "Write an IANA name such as America/New_York"
+        found.append(Finding("config", Level.ERROR, where, f"no time zone {zone!r}", remedy))
+    return found
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
