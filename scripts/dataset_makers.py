@@ -7,6 +7,7 @@ A maker takes the sources as CSV text and its `Build`, and gives CSV text: first
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from dataset_recipe import Build
 
@@ -17,6 +18,7 @@ Rows = list[dict[str, str]]
 ABSENT = frozenset({"", "."})
 
 
+@cache  # several series stand in one file
 def _parsed(text: str) -> Rows:
     rows = csv.DictReader(io.StringIO(text))
     return [{name: "" if cell in ABSENT else cell for name, cell in row.items()} for row in rows]
