@@ -70,9 +70,9 @@ class LiveRuns:
         """Count the runs in progress."""
         return sum(map(len, self._live.values()))
 
-    def firings(self) -> list[Firing]:
-        """Give the firings in progress, by start."""
-        return [run.firing for runs in self._live.values() for run in runs]
+    def all(self) -> list[LiveRun]:
+        """Give the runs in progress."""
+        return [run for runs in self._live.values() for run in runs]
 
     def others(self, job: Job) -> Sequence[LiveRun]:
         """Give the runs in progress that an occurrence of this job would overlap."""

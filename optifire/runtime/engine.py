@@ -1,0 +1,215 @@
+"""The running schedule: one program of jobs, its planner, and the cycles in flight.
+
+The live service, the replay, the demo and the test kit are this one engine with other parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from optifire.core.errors import NotFoundError, StateError
+from optifire.core.firing import Firing
+from optifire.core.graph import Graph
+from optifire.core.job import Job
+from optifire.core.ports import Clock
+from optifire.core.run import RunKind
+from optifire.core.types import PluginId, RunId
+from optifire.runtime.admission import Slots
+from optifire.runtime.blackboard import Blackboard
+from optifire.runtime.orchestrator import EVENT_GRACE, Orchestrator, firings_of_events
+from optifire.runtime.overlap import LiveRuns
+from optifire.runtime.parts import Parts, listeners_of
+from optifire.runtime.planner import Planner
+from optifire.runtime.recorder import Recorder
+from optifire.runtime.runner import Runner
+from optifire.runtime.supervisor import Report, Supervisor
+
+if TYPE_CHECKING:
+    from optifire.core.ledger import EventRow
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The jobs that are switched on, and who needs whom."""
+
+    jobs: Mapping[PluginId, Job]
+    graph: Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The rooms that an engine works with; ``safety_timeout`` replaces timeouts in a replay."""
+
+    clock: Clock
+    recorder: Recorder
+    runner: Runner
+    board: Blackboard
+    slots: Slots
+    live: LiveRuns = field(default_factory=LiveRuns)
+    safety_timeout: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How cycles follow each other.
+
+    Attributes
+    ----------
+    in_step
+        One cycle after another (replay, demo); otherwise ticks do not wait for cycles.
+    until
+        The last instant to be accounted for, None to go on for ever.
+    jumping
+        The clock jumps (demo): observers of the machine run only the latest instant jumped over.
+    """
+
+    in_step: bool = False
+    until: datetime | None = None
+    jumping: bool = False
+
+
+class Engine:
+    """Runs a program from one instant on.
+
+    Parameters
+    ----------
+    program, rooms, pace
+        What runs, with what, and how.
+    start
+        The present.
+    since
+        For each job the instant up to which its occurrences are accounted for.
+    report
+        Is told of crashes.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        rooms: Rooms,
+        pace: Pace,
+        *,
+        start: datetime,
+        since: Mapping[PluginId, datetime],
+        report: Report,
+    ) -> None:
+        self.rooms = rooms
+        self.pace = pace
+        self._report = report
+        self._program = program
+        self._planner = Planner(
+            program.jobs.values(), start=start, since=since, jumping=pace.jumping
+        )
+        self._planner.remember(since)
+        self._parts = self._make_parts()
+        self._supervisor: Supervisor | None = None
+        self._orchestrator = Orchestrator(self, in_step=pace.in_step, until=pace.until)
+
+    @property
+    def program(self) -> Program:
+        """The jobs switched on now."""
+        return self._program
+
+    def parts(self) -> Parts:
+        """Give catalog and rooms as they are now; a cycle keeps what it got."""
+        return self._parts
+
+    def planner(self) -> Planner:
+        """Give the planner of the present program."""
+        return self._planner
+
+    def spawn(self, name: str, cycle: Callable[[], Awaitable[None]]) -> Awaitable[None]:
+        """Run a cycle as a supervised task."""
+        if self._supervisor is None:
+            raise StateError("the engine is not running", remedy="Call run() first")
+        return self._supervisor.cycle(name, cycle)
+
+    async def run(self, *, grace: float = 0.0) -> int:
+        """Run until `stop` or the last instant; give how many cycles had to be cancelled.
+
+        ``grace`` is how many seconds the cycles in flight have after `stop`.
+        """
+        async with Supervisor(self._report) as self._supervisor:
+            await self._orchestrator.run()
+            return await self._supervisor.drain(grace if self.pace.until is None else None)
+
+    def stop(self) -> None:
+        """Start no further cycle."""
+        self._orchestrator.stop()
+
+    def swap(self, program: Program) -> None:
+        """Go over to another program between two ticks; nothing that is owed gets lost.
+
+        A job that was on goes on where it was; one switched on now starts at its next occurrence.
+        """
+        old, now = self._planner, self.rooms.clock.now()
+        kept = {each: old.cursor for each in program.jobs if each in self._program.jobs}
+        self._program = program
+        self._planner = Planner(
+            program.jobs.values(), start=max(now, old.cursor), since=kept, jumping=self.pace.jumping
+        )
+        self._planner.remember(old.latest)
+        for firing in old.pending:
+            self._planner.add(firing)
+        self._parts = self._make_parts()
+        self.rooms.clock.wake()
+
+    def take_up(self, firings: Sequence[Firing], events: Sequence[EventRow]) -> None:
+        """Owe what was in flight when the service ended: runs, and events nobody answered."""
+        for firing in firings:
+            self._planner.add(firing)
+        turns: dict[tuple[datetime, int], list[EventRow]] = {}
+        for event in events:
+            turns.setdefault((event.due, event.turn), []).append(event)
+        for rows in turns.values():
+            for firing in firings_of_events(rows, self._parts):
+                self._planner.add(firing)
+
+    def fire(self, plugin_id: PluginId, *, force: str = "") -> RunId:
+        """Owe one manual run now and give its id; `force` is the reason to disregard overlap.
+
+        Raises
+        ------
+        NotFoundError
+            No job of this id is switched on.
+        """
+        job = self._program.jobs.get(plugin_id)
+        if job is None:
+            raise NotFoundError(
+                f"no plugin {plugin_id!r} is switched on",
+                where=plugin_id,
+                remedy=f"Run `optifire plugins enable {plugin_id}`, or see `optifire plugins list`",
+            )
+        now = self.rooms.clock.now()
+        firing = Firing(job, now, "manual", EVENT_GRACE, kind=RunKind.MANUAL, force=force)
+        self._planner.add(firing)
+        self.rooms.clock.wake()
+        return firing.key.run_id
+
+    def cancel(self, run_id: str, why: str) -> bool:
+        """End a run in progress; False when there is none of this id."""
+        for run in self.rooms.live.all():
+            if run.firing.key.run_id == run_id:
+                run.end(why, False)
+                return True
+        return False
+
+    def _make_parts(self) -> Parts:
+        rooms = self.rooms
+        return Parts(
+            self._program.jobs,
+            self._program.graph,
+            listeners_of(self._program.jobs),
+            rooms.clock,
+            rooms.recorder,
+            rooms.runner,
+            rooms.slots,
+            rooms.live,
+            rooms.board,
+            lambda job: job.plugin_id in self._program.jobs,
+            self._planner.last_due,
+            rooms.safety_timeout,
+        )

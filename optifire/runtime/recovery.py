@@ -1,0 +1,108 @@
+"""What becomes of runs that were in flight when the service ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from optifire.core.firing import Firing, is_late, misfire_of
+from optifire.core.job import Effect, Job, Misfire
+from optifire.core.ledger import AttemptRow, Batch, Recovered, RunRow
+from optifire.core.run import Reason, RunKind, RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optifire.core.due import Due
+    from optifire.core.types import PluginId
+
+#: How late a run without an instant of its own schedule (manual, event, pull) may still start.
+OTHER_GRACE = timedelta(seconds=120)
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(slots=True)
+class Recovery:
+    """Runs to be taken up again at the first tick, and rows to be written before it."""
+
+    firings: list[Firing] = field(default_factory=list)
+    batch: Batch = field(default_factory=Batch)
+
+
+def recover(recovered: Recovered, jobs: Mapping[PluginId, Job], now: datetime) -> Recovery:
+    """Decide for every run without a terminal status: again, or an end with a reason.
+
+    No worker outlives the service, so a run found ``running`` has a lost attempt. Without outside
+    effects, or with keyed ones, it runs again while it is in grace; an effectful one never does.
+    """
+    result = Recovery()
+    for row in recovered.open_runs:
+        if row.status is RunStatus.RUNNING:
+            _lose_attempt(row, now, result.batch)
+        _decide(row, jobs.get(row.key.plugin_id), now, result)
+    return result
+
+
+def _lose_attempt(row: RunRow, now: datetime, batch: Batch) -> None:
+    """Nobody can say how the attempt ended."""
+    began = row.started_at or now
+    batch.attempts.append(
+        AttemptRow(row.run_id, row.attempts, RunStatus.LOST, began, now, row.worker, _died())
+    )
+
+
+def _died() -> Reason:
+    return Reason("lost", "the service ended while it ran")
+
+
+def _decide(row: RunRow, job: Job | None, now: datetime, result: Recovery) -> None:
+    """Take one run up again, or end it."""
+    was_running = row.status is RunStatus.RUNNING
+    if job is None:
+        end = (RunStatus.LOST, _died()) if was_running else (
+            RunStatus.SKIPPED, Reason("disabled", "switched off while it waited")
+        )  # fmt: skip
+    elif was_running and job.effect is Effect.EFFECTFUL:
+        end = (RunStatus.LOST, _died())
+    else:
+        firing, late = _firing(row, job, now)
+        if late is None:
+            if was_running:
+                row.move(RunStatus.DUE, _died())
+            result.firings.append(firing)
+            return
+        end = (RunStatus.LOST, _died()) if was_running else late
+    row.move(*end)
+    row.finished_at = now
+    result.batch.runs.append(row)
+
+
+def _firing(row: RunRow, job: Job, now: datetime) -> tuple[Firing, tuple[RunStatus, Reason] | None]:
+    """Give the firing of a row, and how it ends instead when it is found too late."""
+    key = row.key
+    due = job.schedule.next_after(key.due - _INSTANT) if job.schedule.timed else None
+    own = due is not None and due.instant == key.due and key.kind is RunKind.SCHEDULED
+    grace = due.grace if due is not None and own else OTHER_GRACE
+    firing = Firing(
+        job, key.due, row.trigger, grace, key.turn, key.kind,
+        skip=due.skip if due is not None and own else None, row=row,
+    )  # fmt: skip
+    if due is not None and own:
+        return firing, _too_late(job, due, now)
+    missed = now - key.due > OTHER_GRACE
+    return firing, (RunStatus.MISSED, Reason("late", "found after grace")) if missed else None
+
+
+def _too_late(job: Job, due: Due, now: datetime) -> tuple[RunStatus, Reason] | None:
+    """Apply the misfire rule to an occurrence that was written down but never started."""
+    if not is_late(job, due, now):
+        return None
+    rule = misfire_of(job, due)
+    if rule is Misfire.SKIP:
+        return RunStatus.MISSED, Reason("late", "found after grace")
+    following = job.schedule.next_after(due.instant)
+    overtaken = following is not None and following.instant <= now
+    if rule is Misfire.LATEST and overtaken:
+        return RunStatus.COALESCED, Reason("late", "a later occurrence runs in its place")
+    return None
