@@ -157,8 +157,7 @@ class SessionTable:
 
     def session_on(self, date: dt.date) -> Session | None:
         """Give the session of that date, None if the market is closed all day."""
-        if not self.first <= date <= self.horizon:
-            raise self._outside(date)
+        self._require(date)
         index = bisect_left(self.dates, date)
         found = index < len(self.dates) and self.dates[index] == date
         return self._row(index) if found else None
@@ -167,7 +166,7 @@ class SessionTable:
         """Tell whether the instant lies in a session: ``open <= instant < close``."""
         index = bisect_right(self.opens, instant)
         if not 0 < index < len(self.opens):
-            self._require(instant)
+            self._require(self._date_of(instant))
         return index > 0 and instant < self.closes[index - 1]
 
     def session_at(self, instant: datetime) -> Session | None:
@@ -180,9 +179,9 @@ class SessionTable:
         """Give the latest session that opened at or before the instant."""
         index = bisect_right(self.opens, instant)
         if index == 0:
-            raise self._outside(self._date_of(instant))
+            raise _outside(self, self.first - DAY)
         if index == len(self.opens):
-            self._require(instant)
+            self._require(self._date_of(instant))
         return self._row(index - 1)
 
     def next_session(self, instant: datetime) -> Session:
@@ -194,20 +193,19 @@ class SessionTable:
 
     def sessions(self, first: dt.date, last: dt.date) -> Sequence[Session]:
         """Give all sessions from one date to another, both included."""
-        self._require_span(first, last)
+        self._require(first, last)
         start, stop = bisect_left(self.dates, first), bisect_right(self.dates, last)
         return [self._row(index) for index in range(start, stop)]
 
     def holidays(self, first: dt.date, last: dt.date) -> Sequence[tuple[dt.date, str]]:
         """Give the days from one date to another that are closed by name, both included."""
-        self._require_span(first, last)
+        self._require(first, last)
         return sorted((day, why) for day, why in self.closed.items() if first <= day <= last)
 
     def with_closures(self, closures: Iterable[Closure]) -> "SessionTable":
-        """Give this table without the sessions of the given days; the reasons become names."""
-        why = {closure.date: closure.why for closure in closures}
-        if not why:
-            return self
+        """Give this table without the sessions of those days, which keep the reasons as names."""
+        held = set(self.dates)
+        why = {each.date: each.why for each in closures if each.date in held}
         kept = [index for index, date in enumerate(self.dates) if date not in why]
         return replace(
             self,
@@ -223,34 +221,18 @@ class SessionTable:
 
     def _at_the_edge(self, table: Sequence[datetime], index: int, instant: datetime) -> datetime:
         """Give the answer where the first row is asked for, an error where there is no row."""
-        self._require(instant)
+        self._require(self._date_of(instant))
         if index == len(table):
-            raise self._outside(self.horizon + DAY)
+            raise _outside(self, self.horizon + DAY)
         return table[index]
 
     def _date_of(self, instant: datetime) -> dt.date:
         return instant.astimezone(ZoneInfo(self.tz)).date()
 
-    def _require(self, instant: datetime) -> None:
-        date = self._date_of(instant)
-        if not self.first <= date <= self.horizon:
-            raise self._outside(date)
-
-    def _require_span(self, first: dt.date, last: dt.date) -> None:
-        for date in (first, last):
+    def _require(self, *dates: dt.date) -> None:
+        for date in dates:
             if not self.first <= date <= self.horizon:
-                raise self._outside(date)
-
-    def _outside(self, date: dt.date) -> CalendarRangeError:
-        early = date < self.first
-        return CalendarRangeError(
-            f"the table of calendar {self.name} covers {self.first} to {self.horizon}, "
-            f"and {date} lies {'before' if early else 'after'} that",
-            where=f"calendar {self.name}",
-            remedy=f"Ask for a date from {self.first} on"
-            if early
-            else "Ask for an earlier date, or let the service refresh the table (it does at start)",
-        )
+                raise _outside(self, date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,3 +286,15 @@ class AlwaysOpen:
     def holidays(self, first: dt.date, last: dt.date) -> Sequence[tuple[dt.date, str]]:  # noqa: ARG002
         """Give nothing: there is no holiday."""
         return ()
+
+
+def _outside(table: SessionTable, date: dt.date) -> CalendarRangeError:
+    early = date < table.first
+    return CalendarRangeError(
+        f"the table of calendar {table.name} covers {table.first} to {table.horizon}, "
+        f"and {date} lies {'before' if early else 'after'} that",
+        where=f"calendar {table.name}",
+        remedy=f"Ask for a date from {table.first} on"
+        if early
+        else "Ask for an earlier date, or let the service refresh the table (it does at start)",
+    )

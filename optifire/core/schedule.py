@@ -7,7 +7,8 @@ from datetime import datetime
 from optifire.core.calendar import Calendar
 from optifire.core.due import Due, HalfDay, Late, Terms, strictest
 from optifire.core.entry import Entry
-from optifire.core.words import Reader, Rebuild, read_words, require_zone
+from optifire.core.reading import Reading, Rebuild
+from optifire.core.words import read_words, require_zone
 
 __all__ = ["Due", "HalfDay", "Late", "Schedule", "Terms", "parse_schedule"]
 
@@ -127,5 +128,5 @@ def parse_schedule(
         A word does not parse, can never fire, or does not fit this calendar.
     """
     zone = require_zone(tz or calendar.tz, where)
-    reader = Reader(calendar, zone, half_day, rebuild, where)
-    return Schedule(read_words(reader, words, events), calendar, zone)
+    reading = Reading(calendar, zone, half_day, rebuild, where)
+    return Schedule(read_words(reading, words, events), calendar, zone)

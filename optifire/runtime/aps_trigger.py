@@ -22,8 +22,8 @@ from optifire.core import phrases
 from optifire.core.calendar import AlwaysOpen
 from optifire.core.combine import AllOf, AnyOf, Wrapped
 from optifire.core.errors import ConfigError
+from optifire.core.reading import Rebuilt
 from optifire.core.trigger import EPOCH, TICK, Every, Once, Trigger
-from optifire.core.words import Rebuilt
 
 #: Longer than any gap or repeated stretch of a clock (Samoa skipped one whole day).
 LONGEST_SHIFT = timedelta(hours=25)
