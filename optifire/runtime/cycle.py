@@ -24,6 +24,7 @@ from optifire.runtime.draft import Draft
 from optifire.runtime.entrance import Entrance
 from optifire.runtime.needs import Moment, Supply, Values, supply
 from optifire.runtime.outcome import Leavings, close_attempt, open_attempt
+from optifire.runtime.overlap import Manner
 from optifire.runtime.resolver import Pull, resolve
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Cycle:
     def _supply(self, node: Node) -> Supply:
         """Gather what a run needs from what the cycle began with and has made since."""
         parts = self._parts
-        moment = Moment(self.due, node.firing.job.schedule.calendar, parts.last_due)
+        moment = Moment(self.due, node.firing.job.schedule.calendar, parts.schedule_of)
         why_not = self._flow.why_not
         return supply(
             node.edges, self._values, parts.graph, moment, lambda edge: why_not(edge, parts.live)
@@ -228,11 +229,11 @@ class Cycle:
         await self._parts.clock.pause(seconds)
         self._post(lambda: self._flow.ready.append(node))
 
-    def _tell_to_end(self, node: Node, why: str, abrupt: bool) -> None:  # noqa: FBT001 - a callback
+    def _tell_to_end(self, node: Node, why: str, manner: Manner) -> None:
         """End a run in progress because somebody says so."""
         node.told = why
         if node.request is not None:
-            node.request.abrupt = abrupt
+            node.request.abrupt = manner is Manner.AT_ONCE
         if node.task is not None:
             node.task.cancel()
         else:

@@ -20,7 +20,7 @@ from optifire.core.types import PluginId, RunId
 from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.orchestrator import EVENT_GRACE, Orchestrator, firings_of_events
-from optifire.runtime.overlap import LiveRuns
+from optifire.runtime.overlap import LiveRuns, Manner
 from optifire.runtime.parts import Parts, listeners_of
 from optifire.runtime.planner import Planner
 from optifire.runtime.recorder import Recorder
@@ -29,6 +29,7 @@ from optifire.runtime.supervisor import Report, Supervisor
 
 if TYPE_CHECKING:
     from optifire.core.ledger import EventRow
+    from optifire.core.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,6 @@ class Engine:
         self._planner = Planner(
             program.jobs.values(), start=start, since=since, jumping=pace.jumping
         )
-        self._planner.remember(since)
         self._parts = self._make_parts()
         self._supervisor: Supervisor | None = None
         self._orchestrator = Orchestrator(self, in_step=pace.in_step, until=pace.until)
@@ -151,7 +151,6 @@ class Engine:
         self._planner = Planner(
             program.jobs.values(), start=max(now, old.cursor), since=kept, jumping=self.pace.jumping
         )
-        self._planner.remember(old.latest)
         for firing in old.pending:
             self._planner.add(firing)
         self._parts = self._make_parts()
@@ -193,9 +192,13 @@ class Engine:
         """End a run in progress; False when there is none of this id."""
         for run in self.rooms.live.all():
             if run.firing.key.run_id == run_id:
-                run.end(why, False)
+                run.end(why, Manner.GRACE)
                 return True
         return False
+
+    def _schedule_of(self, plugin_id: PluginId) -> Schedule | None:
+        job = self._program.jobs.get(plugin_id)
+        return None if job is None else job.schedule
 
     def _make_parts(self) -> Parts:
         rooms = self.rooms
@@ -210,6 +213,6 @@ class Engine:
             rooms.live,
             rooms.board,
             lambda job: job.plugin_id in self._program.jobs,
-            self._planner.last_due,
+            self._schedule_of,
             rooms.safety_timeout,
         )

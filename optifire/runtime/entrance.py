@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from optifire.core.job import Overlap
+from optifire.core.job import Effect, Overlap
 from optifire.runtime.admission import NonRun, Slots, skipped
 from optifire.runtime.dataflow import Node
-from optifire.runtime.overlap import LiveRun, LiveRuns, Move, Waiting, decide
+from optifire.runtime.overlap import LiveRun, LiveRuns, Manner, Move, Waiting, decide
 
 _DISPLACED = skipped("overlap", "a newer occurrence took its place")
 
@@ -26,14 +26,14 @@ class Entrance:
     refuse
         Ends a node without a run, in its cycle's own time.
     tell
-        Ends a node's run in progress: why, and whether at once.
+        Ends a node's run in progress: why, and in which manner.
     """
 
     live: LiveRuns
     slots: Slots
     again: Callable[[Node], None]
     refuse: Callable[[Node, NonRun], None]
-    tell: Callable[[Node, str, bool], None]
+    tell: Callable[[Node, str, Manner], None]
 
     def overlap(self, node: Node) -> NonRun | None:
         """Apply the overlap rule; the way is free when the node is in progress afterwards."""
@@ -65,7 +65,7 @@ class Entrance:
             node.live = None
 
     def _enter(self, node: Node) -> None:
-        node.live = LiveRun(node.firing, lambda why, abrupt: self.tell(node, why, abrupt))
+        node.live = LiveRun(node.firing, lambda why, manner: self.tell(node, why, manner))
         self.live.add(node.live)
 
     def _let_go(self, node: Node) -> None:
@@ -75,7 +75,7 @@ class Entrance:
 
     def _end_others(self, node: Node, others: Sequence[LiveRun]) -> None:
         """End the runs in progress, then go on with this one."""
-        abrupt = node.firing.job.overlap is Overlap.TERMINATE_OTHER
+        terminate = node.firing.job.overlap is Overlap.TERMINATE_OTHER
         left = len(others)
 
         def one_less() -> None:
@@ -86,4 +86,6 @@ class Entrance:
 
         for other in others:
             other.watchers.append(one_less)
-            other.end(f"a newer occurrence of {node.firing.job.plugin_id} is due", abrupt)
+            killable = other.firing.job.effect is not Effect.EFFECTFUL
+            manner = Manner.AT_ONCE if terminate and killable else Manner.GRACE
+            other.end(f"a newer occurrence of {node.firing.job.plugin_id} is due", manner)

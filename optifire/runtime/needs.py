@@ -13,6 +13,7 @@ from optifire.core.calendar import Calendar
 from optifire.core.job import Need, NeedMode
 from optifire.core.ports import Given
 from optifire.core.run import Reason, Source
+from optifire.core.schedule import Schedule
 from optifire.core.types import PluginId, RunId
 from optifire.runtime.blackboard import given_all, given_of
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from optifire.core.graph import Edge, Graph
     from optifire.core.ledger import ContextValue
 
-#: Ask for the latest occurrence of a plugin at or before the cycle; None before the first.
-LastDue = Callable[[PluginId], datetime | None]
+#: Gives the schedule of a plugin that is switched on, None for others.
+ScheduleOf = Callable[[PluginId], Schedule | None]
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class Moment:
 
     due: datetime
     calendar: Calendar
-    last_due: LastDue
+    schedule_of: ScheduleOf
 
 
 def is_fresh(need: Need, value: ContextValue, producer: PluginId, moment: Moment) -> bool:
@@ -55,8 +56,9 @@ def is_fresh(need: Need, value: ContextValue, producer: PluginId, moment: Moment
         return moment.due - value.as_of <= need.max_age
     if need.max_sessions is not None:
         return sessions_since(value.as_of, moment) <= need.max_sessions
-    last = moment.last_due(producer)
-    return last is None or value.as_of >= last
+    schedule = moment.schedule_of(producer)
+    following = None if schedule is None else schedule.next_after(value.as_of)
+    return following is None or following.instant > moment.due
 
 
 def sessions_since(instant: datetime, moment: Moment) -> int:

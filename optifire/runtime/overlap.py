@@ -25,12 +25,20 @@ class Move(Enum):
     END_OTHERS = auto()
 
 
+class Manner(Enum):
+    """How a run in progress is ended."""
+
+    #: Asked to end, killed after a short grace.
+    GRACE = auto()
+    AT_ONCE = auto()
+
+
 @dataclass(slots=True, eq=False)
 class LiveRun:
     """One run in progress: how to end it, and whom to tell when it has ended."""
 
     firing: Firing
-    end: Callable[[str, bool], None]
+    end: Callable[[str, Manner], None]
     watchers: list[Callable[[], None]] = field(default_factory=list)
 
 

@@ -11,7 +11,7 @@ from optifire.core.ports import Clock
 from optifire.core.types import PluginId
 from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
-from optifire.runtime.needs import LastDue
+from optifire.runtime.needs import ScheduleOf
 from optifire.runtime.overlap import LiveRuns
 from optifire.runtime.recorder import Recorder
 from optifire.runtime.runner import Runner
@@ -27,8 +27,8 @@ class Parts:
         The catalog: jobs switched on by id, who needs whom, who listens to which bus event.
     is_on
         Asked again at admission: whether a job is still switched on.
-    last_due
-        The latest occurrence of a plugin at or before the cycle.
+    schedule_of
+        The schedule of a plugin switched on, by which the freshness of its values is judged.
     safety_timeout
         Seconds of real time that replace every timeout in a replay; 0 elsewhere.
     """
@@ -43,7 +43,7 @@ class Parts:
     live: LiveRuns
     board: Blackboard
     is_on: Callable[[Job], bool]
-    last_due: LastDue
+    schedule_of: ScheduleOf
     safety_timeout: float = 0.0
 
 

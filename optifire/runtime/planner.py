@@ -85,7 +85,6 @@ class Planner:
         self._lanes: list[_Lane] = []
         self._backlog: list[tuple[Job, list[Due]]] = []
         self._extra: list[Firing] = []
-        self._last_due: dict[PluginId, datetime] = {}
         self._cursor = start
         lanes: dict[tuple[object, ...], _Lane] = {}
         for job in jobs:
@@ -134,19 +133,6 @@ class Planner:
         """Owe one firing more at the next tick: a manual run, or one taken up after a restart."""
         self._extra.append(firing)
 
-    def last_due(self, plugin_id: PluginId) -> datetime | None:
-        """Give the latest occurrence handed out so far, None before the first."""
-        return self._last_due.get(plugin_id)
-
-    def remember(self, last_due: Mapping[PluginId, datetime]) -> None:
-        """Take over what the ledger or an earlier planner knows about latest occurrences."""
-        self._last_due = {**last_due, **self._last_due}
-
-    @property
-    def latest(self) -> Mapping[PluginId, datetime]:
-        """The latest occurrence of each job so far."""
-        return self._last_due
-
     @property
     def cursor(self) -> datetime:
         """The instant up to which everything has been handed out."""
@@ -179,8 +165,6 @@ class Planner:
             due = job.schedule.next_after(due.instant)
         if dues:
             self._backlog.append((job, dues))
-        elif since < start:
-            self._last_due.setdefault(job.plugin_id, since)
 
     def _advance(self, lane: _Lane, after: datetime) -> None:
         """Find the lane's next occurrence that is not released yet, and queue the lane by it."""
@@ -205,7 +189,6 @@ class Planner:
         return dues
 
     def _owe(self, job: Job, dues: list[Due], now: datetime) -> Owed:
-        self._last_due[job.plugin_id] = dues[-1].instant
         if self._jumping and job.observes_machine:
             return owe_latest(job, dues)
         return owe(job, dues, now)

@@ -92,7 +92,7 @@ def _wire(
     """Find what one firing waits for: in this cycle, and in earlier ones still running."""
     plugin_id = firing.job.plugin_id
     waits = plan.waits.setdefault(plugin_id, set())
-    moment = Moment(firing.due, firing.job.schedule.calendar, parts.last_due)
+    moment = Moment(firing.due, firing.job.schedule.calendar, parts.schedule_of)
     for edge in plan.edges[plugin_id]:
         if edge.producer is None:
             continue
