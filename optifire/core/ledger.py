@@ -143,6 +143,16 @@ class LogRow:
     text: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigVersion:
+    """One accepted version of the configuration, whole: file name -> its text."""
+
+    hash: str
+    at: datetime
+    author: str
+    files: Mapping[str, str]
+
+
 @dataclass(slots=True)
 class Batch:
     """One transaction: all of it is durable when the commit returns, or none of it."""
@@ -156,6 +166,9 @@ class Batch:
     logs: list[LogRow] = field(default_factory=list)
     #: (due, turn) of the events whose listeners this transaction writes down.
     events_taken: list[tuple[datetime, int]] = field(default_factory=list)
+    configs: list[ConfigVersion] = field(default_factory=list)
+    #: Facts about this ledger itself, by name (parameters and digest of a replay).
+    meta: dict[str, str] = field(default_factory=dict)
 
     def extend(self, other: Batch) -> None:
         """Take over the rows of another batch, after one's own."""
@@ -167,6 +180,8 @@ class Batch:
         self.notes += other.notes
         self.logs += other.logs
         self.events_taken += other.events_taken
+        self.configs += other.configs
+        self.meta |= other.meta
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to write."""
@@ -179,7 +194,18 @@ class Batch:
             or self.notes
             or self.logs
             or self.events_taken
+            or self.configs
+            or self.meta
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run with everything it left: what digests and comparisons are made from."""
+
+    run: RunRow
+    events: Sequence[EventRow] = ()
+    statements: Sequence[Statement] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,65 @@
+"""Connections to a ledger: the one that writes and those that read."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: FULL survives a power cut; NORMAL a crash of the process only (replay files).
+Synchronous = Literal["FULL", "NORMAL"]
+
+#: How long a statement waits for another process's lock, in seconds.
+BUSY_TIMEOUT_S = 5.0
+#: Page cache of the writer in KiB; negative is SQLite's way of saying "not pages".
+_CACHE_KIB = -8192
+#: A row cannot be larger (bytes): what a plugin's SQL can make of nothing, it makes small.
+_MOST_BYTES = 128 * 2**20
+
+
+def connect_writer(path: Path, synchronous: Synchronous, busy_timeout: float) -> sqlite3.Connection:
+    """Open the connection that writes, making folder (0700) and file (0600) when missing."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = sqlite3.connect(
+        path,
+        timeout=busy_timeout,
+        isolation_level=None,
+        cached_statements=512,
+    )
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
+    for pragma in (
+        "journal_mode = WAL",
+        f"synchronous = {synchronous}",
+        "foreign_keys = ON",
+        "trusted_schema = OFF",
+        "temp_store = MEMORY",
+        f"cache_size = {_CACHE_KIB}",
+        "wal_autocheckpoint = 0",  # the writer checkpoints between batches, after it has answered
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def reader_uri(path: Path) -> str:
+    """Give the URI of a read-only connection."""
+    return f"{path.absolute().as_uri()}?mode=ro"
+
+
+def connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    """Open a read-only connection that may be used from any one thread at a time."""
+    connection = sqlite3.connect(
+        reader_uri(path),
+        uri=True,
+        timeout=busy_timeout,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection

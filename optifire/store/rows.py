@@ -1,0 +1,256 @@
+"""Ledger rows to and from tuples, in the column order of queries.sql."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from optifire.core.budget import UNKNOWN_USAGE, Budget, Measured, Usage
+from optifire.core.ledger import (
+    AttemptRow,
+    ConfigVersion,
+    ContextValue,
+    EventRow,
+    LogRow,
+    NoteRow,
+    RunRow,
+)
+from optifire.core.run import Failure, Reason, RunKey, RunKind, RunStatus
+from optifire.core.types import Encoded, PluginId, RunId
+from optifire.store import codec
+from optifire.store.codec import from_us, maybe_instant, maybe_us, to_us
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: One row as SQLite takes and gives it.
+Row = tuple[Any, ...]
+
+#: Above this many bytes a value lives in a file of its own.
+BLOB_LIMIT = 64 * 1024
+
+#: Places in a run's tuple that a rejection changes (see `failed_run`).
+RUN_ID, STATUS, REASON_CODE, REASON_DETAIL, OUTPUTS, FAILURE = 0, 5, 8, 9, 22, 24
+#: The same of an attempt's tuple.
+ATTEMPT_STATUS, ATTEMPT_CODE, ATTEMPT_DETAIL, ATTEMPT_FAILURE = 2, 6, 7, 12
+
+
+def encode_run(run: RunRow) -> Row:
+    """Give the tuple of a run; outputs above `BLOB_LIMIT` are left out (see `large_outputs`)."""
+    key, usage, reason, budget = run.key, run.usage, run.reason, run.budget
+    return (
+        run.run_id,
+        key.plugin_id,
+        to_us(key.due),
+        key.turn,
+        key.kind.value,
+        run.status.value,
+        run.trigger,
+        run.version,
+        None if reason is None else reason.code,
+        None if reason is None else codec.clean(reason.detail),
+        run.attempts,
+        maybe_us(run.started_at),
+        maybe_us(run.finished_at),
+        run.worker,
+        usage.cpu_ms,
+        usage.mem_mb,
+        usage.wall_ms,
+        usage.measured.value,
+        None if budget is None else budget.cpu_ms,
+        None if budget is None else budget.mem_mb,
+        ",".join(run.breaches),
+        run.degraded,
+        codec.encode_values(_small(run.outputs)) if run.outputs else None,
+        codec.encode_sources(run.inputs) if run.inputs else None,
+        codec.encode_failure(run.failure),
+        codec.clean(run.note),
+        maybe_us(run.first),
+        run.count,
+    )
+
+
+def _small(outputs: Mapping[str, Encoded]) -> dict[str, Encoded]:
+    return {name: value for name, value in outputs.items() if len(value) <= BLOB_LIMIT}
+
+
+def large_outputs(run: RunRow) -> list[tuple[str, str, Encoded]]:
+    """List (run id, name, value) of the outputs that need a file."""
+    return [
+        (run.run_id, name, value) for name, value in run.outputs.items() if len(value) > BLOB_LIMIT
+    ]
+
+
+def failed_run(row: Row, failure: Failure) -> Row:
+    """Give a run's tuple as that of a failed run, without outputs."""
+    changed = list(row)
+    changed[STATUS] = RunStatus.FAILED.value
+    changed[REASON_CODE], changed[REASON_DETAIL] = "error", codec.clean(failure.message)
+    changed[OUTPUTS] = None
+    changed[FAILURE] = codec.encode_failure(failure)
+    return tuple(changed)
+
+
+def failed_attempt(row: Row, failure: Failure) -> Row:
+    """Give an attempt's tuple as that of a failed attempt."""
+    changed = list(row)
+    changed[ATTEMPT_STATUS] = RunStatus.FAILED.value
+    changed[ATTEMPT_CODE], changed[ATTEMPT_DETAIL] = "error", codec.clean(failure.message)
+    changed[ATTEMPT_FAILURE] = codec.encode_failure(failure)
+    return tuple(changed)
+
+
+def decode_run(row: Row, large: Mapping[str, Encoded]) -> RunRow:
+    """Make a run from its tuple and its large outputs."""
+    key = RunKey(PluginId(row[1]), from_us(row[2]), row[3], RunKind(row[4]))
+    return RunRow(
+        key=key,
+        run_id=RunId(row[0]),
+        status=RunStatus(row[5]),
+        trigger=row[6],
+        version=row[7],
+        reason=_reason(row[8], row[9]),
+        attempts=row[10],
+        started_at=maybe_instant(row[11]),
+        finished_at=maybe_instant(row[12]),
+        worker=row[13],
+        usage=_usage(row[14:18]),
+        budget=None if row[18] is None else Budget(row[18], row[19]),
+        breaches=tuple(row[20].split(",")) if row[20] else (),
+        degraded=bool(row[21]),
+        outputs=codec.decode_values(row[22]) | dict(large),
+        inputs=codec.decode_sources(row[23]),
+        failure=codec.decode_failure(row[24]),
+        note=row[25],
+        first=maybe_instant(row[26]),
+        count=row[27],
+    )
+
+
+def _reason(code: str | None, detail: str | None) -> Reason | None:
+    return None if code is None else Reason(code, detail or "")
+
+
+def _usage(row: Row) -> Usage:
+    usage = Usage(row[0], row[1], row[2], Measured(row[3]))
+    return UNKNOWN_USAGE if usage == UNKNOWN_USAGE else usage
+
+
+def encode_attempt(attempt: AttemptRow) -> Row:
+    """Give the tuple of an attempt, without the start number, which the writer adds."""
+    usage, reason = attempt.usage, attempt.reason
+    return (
+        attempt.run_id,
+        attempt.number,
+        attempt.status.value,
+        to_us(attempt.started_at),
+        maybe_us(attempt.finished_at),
+        attempt.worker,
+        None if reason is None else reason.code,
+        None if reason is None else codec.clean(reason.detail),
+        usage.cpu_ms,
+        usage.mem_mb,
+        usage.wall_ms,
+        usage.measured.value,
+        codec.encode_failure(attempt.failure),
+    )
+
+
+def decode_attempt(row: Row) -> AttemptRow:
+    """Make an attempt from its tuple."""
+    return AttemptRow(
+        run_id=RunId(row[0]),
+        number=row[1],
+        status=RunStatus(row[2]),
+        started_at=from_us(row[3]),
+        finished_at=maybe_instant(row[4]),
+        worker=row[5],
+        reason=_reason(row[6], row[7]),
+        usage=_usage(row[8:12]),
+        failure=codec.decode_failure(row[12]),
+    )
+
+
+def encode_value(value: ContextValue, blob: str | None) -> Row:
+    """Give the tuple of a context value; ``blob`` is the hash of its file, if it has one."""
+    return (
+        value.name,
+        value.producer,
+        value.key,
+        value.run_id,
+        to_us(value.as_of),
+        value.turn,
+        value.value if blob is None else None,
+        blob,
+    )
+
+
+def decode_value(row: Row, stored: Encoded) -> ContextValue:
+    """Make a context value from its tuple and its bytes."""
+    return ContextValue(
+        name=row[0],
+        producer=PluginId(row[1]),
+        key=row[2],
+        run_id=RunId(row[3]),
+        as_of=from_us(row[4]),
+        turn=row[5],
+        value=stored,
+    )
+
+
+def encode_event(event: EventRow, blob: str | None) -> Row:
+    """Give the tuple of an event; ``blob`` is the hash of its data's file, if it has one."""
+    return (
+        event.run_id,
+        event.seq,
+        to_us(event.due),
+        event.turn,
+        event.name,
+        event.source,
+        event.data if blob is None else None,
+        blob,
+        event.taken,
+    )
+
+
+def decode_event(row: Row, stored: Encoded) -> EventRow:
+    """Make an event from its tuple and its data."""
+    return EventRow(
+        run_id=RunId(row[0]),
+        seq=row[1],
+        due=from_us(row[2]),
+        turn=row[3],
+        name=row[4],
+        source=row[5],
+        data=stored,
+        taken=bool(row[8]),
+    )
+
+
+def encode_notes(notes: Sequence[NoteRow]) -> list[Row]:
+    """Give the tuples of notes."""
+    return [(to_us(n.at), n.kind, codec.clean(n.subject), codec.clean(n.text)) for n in notes]
+
+
+def decode_note(row: Row) -> NoteRow:
+    """Make a note from its tuple."""
+    return NoteRow(from_us(row[0]), row[1], row[2], row[3])
+
+
+def encode_logs(logs: Sequence[LogRow]) -> list[Row]:
+    """Give the tuples of logs."""
+    return [(log.run_id, log.attempt, log.text) for log in logs]
+
+
+def decode_log(row: Row) -> LogRow:
+    """Make a log from its tuple."""
+    return LogRow(RunId(row[0]), row[1], row[2])
+
+
+def encode_configs(versions: Sequence[ConfigVersion]) -> list[Row]:
+    """Give the tuples of configuration versions."""
+    return [(v.hash, to_us(v.at), v.author, codec.encode_texts(v.files)) for v in versions]
+
+
+def decode_config(row: Row) -> ConfigVersion:
+    """Make a configuration version from its tuple."""
+    return ConfigVersion(row[0], from_us(row[1]), row[2], codec.decode_texts(row[3]))

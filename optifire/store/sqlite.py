@@ -1,0 +1,225 @@
+"""The ledger in SQLite: one writer thread, group commit, readers at any time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from optifire.core.errors import OptifireError, StoreError
+from optifire.core.ledger import Batch, Recovered, Rejected
+from optifire.store.blobs import BlobFiles, blobs_of
+from optifire.store.codec import to_us
+from optifire.store.connect import BUSY_TIMEOUT_S, Synchronous, connect_writer
+from optifire.store.guard import Guard
+from optifire.store.lock import LedgerLock
+from optifire.store.migrate import migrate
+from optifire.store.packed import Packed, pack
+from optifire.store.queries import query
+from optifire.store.recovered import read_recovered
+from optifire.store.snapshot import ReadPool, Snapshot
+from optifire.store.transaction import Transactor
+from optifire.store.trouble import store_error
+from optifire.store.writer import Job, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+#: A checkpoint follows when about so many pages have gone to the write-ahead log.
+_CHECKPOINT_PAGES = 1500
+#: Pages that a transaction dirties before its first row: the leaves of each index.
+_PAGES_A_COMMIT = 6
+#: Threads that answer plugins' queries.
+_READ_THREADS = 2
+
+
+class SqliteStore:
+    """The `Store` of a service or a replay.
+
+    Parameters
+    ----------
+    path
+        The database file; made with its folder when missing.
+    synchronous
+        ``FULL`` survives a power cut, ``NORMAL`` a crash of the process (replay files).
+    clock
+        Gives the instants of starts and ends of the service.
+    blobs
+        The folder of values above 64 KB, this ledger's own; default ``blobs/<name>`` beside it.
+    busy_timeout
+        Seconds to wait for another process's lock before a commit fails.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], datetime],
+        synchronous: Synchronous = "FULL",
+        blobs: Path | None = None,
+        busy_timeout: float = BUSY_TIMEOUT_S,
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._synchronous: Synchronous = synchronous
+        self._blobs = BlobFiles(blobs if blobs is not None else blobs_of(path))
+        self._busy_timeout = busy_timeout
+        self._lock = LedgerLock(path)
+        self._connection: sqlite3.Connection | None = None
+        self._writer: Writer | None = None
+        self._pool: ReadPool | None = None
+        self._executor: ThreadPoolExecutor | None = None
+        self._lazy: list[Snapshot] = []
+        self._pages = 0
+
+    async def open(self) -> Recovered:
+        """Open, migrate, take the lock and begin a new start number.
+
+        Raises `LockedError` naming the holder, `StoreError` with file and remedy.
+        """
+        if self._writer is not None:
+            raise StoreError("the ledger is open already", where=str(self.path))
+        writer = Writer(asyncio.get_running_loop(), self._explain)
+        self._writer = writer
+        try:
+            found = await writer.call(lambda: self._open(writer))
+        except BaseException:
+            await self._stop(writer)
+            raise
+        assert isinstance(found, Recovered)  # noqa: S101 - what _open gives
+        self._pool = ReadPool(self.path, self._busy_timeout)
+        self._executor = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="ledger-reader")
+        return found
+
+    def _open(self, writer: Writer) -> Recovered:
+        """Do the work of `open` on the writer's thread."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock.take(self._clock())
+        connection = connect_writer(self.path, self._synchronous, self._busy_timeout)
+        self._connection = connection
+        migrate(connection, self.path)
+        last = connection.execute(query("last_start")).fetchone()
+        clean = last is None or bool(last[1])
+        if not clean:
+            self._check(connection)
+        guard = Guard()
+        guard.install(connection)
+        transactor = Transactor(connection, guard, self._blobs, self.path)
+        transactor.sweep()
+        self._blobs.sweep({name for (name,) in connection.execute(query("known_blobs"))})
+        transactor.start = 1 if last is None else last[0] + 1
+        connection.execute(
+            query("begin_start"),
+            (transactor.start, to_us(self._clock()), os.getpid(), socket.gethostname()),
+        )
+        writer.transactor = transactor
+        writer.between = self._between
+        return read_recovered(connection, self._blobs, start=transactor.start, clean=clean)
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        """Look the file over after an unclean end."""
+        found = [line for (line,) in connection.execute("PRAGMA quick_check(5)")]
+        if found != ["ok"]:
+            raise StoreError(
+                f"the file is damaged: {'; '.join(found)}",
+                where=str(self.path),
+                remedy="Restore it from a backup",
+            )
+
+    def _explain(self, error: BaseException) -> BaseException:
+        if isinstance(error, OptifireError):
+            return error
+        if isinstance(error, (sqlite3.Error, OSError, MemoryError)):
+            return store_error(self.path, error)
+        return error
+
+    def _between(self, rows: int) -> None:
+        """Move the write-ahead log into the database now and then, while nobody waits for it."""
+        self._pages += _PAGES_A_COMMIT + rows
+        if self._pages >= _CHECKPOINT_PAGES and self._connection is not None:
+            self._pages = 0
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    async def commit(self, batch: Batch) -> Sequence[Rejected]:
+        """Write one transaction; durable when it returns.
+
+        A run whose table writes fail is stored ``failed`` and returned; the rest stands. Raises
+        `StoreError` when nothing of the batch could be written.
+        """
+        writer = self._open_writer()
+        packed = pack(batch)
+        job = Job(packed, asyncio.get_running_loop().create_future())
+        if packed.writes and self._lazy:
+            job.pins = points = self._unheld()
+            for point in points:
+                point.asked = True
+            self._lazy.clear()
+        writer.put(job)
+        return await job.future
+
+    async def snapshot(self) -> Snapshot:
+        """Hold the tables as they are after every commit that was given so far."""
+        self._open_writer()
+        if self._pool is None or self._executor is None:
+            raise StoreError("the ledger is not open", where=str(self.path))
+        self._lazy = self._unheld()
+        point = Snapshot(self._pool, self._executor, self._pin)
+        self._lazy.append(point)
+        return point
+
+    def _unheld(self) -> list[Snapshot]:
+        return [point for point in self._lazy if not (point.closed or point.asked)]
+
+    def _pin(self, point: Snapshot) -> None:
+        """Queue a snapshot to be held after what is queued already."""
+        future: asyncio.Future[Sequence[Rejected]] = asyncio.get_running_loop().create_future()
+        self._open_writer().put(Job(Packed(), future, [point]))
+
+    def _open_writer(self) -> Writer:
+        if self._writer is None:
+            raise StoreError(
+                "the ledger is closed", where=str(self.path), remedy="Open the store first"
+            )
+        return self._writer
+
+    async def close(self, *, clean: bool = True) -> None:
+        """Write the end of this start and let the file go; closing twice is fine."""
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        try:
+            await writer.call(lambda: self._close(writer, clean=clean))
+        finally:
+            await self._stop(writer)
+
+    def _close(self, writer: Writer, *, clean: bool) -> None:
+        connection, transactor = self._connection, writer.transactor
+        if connection is None or transactor is None:
+            return
+        transactor.sweep()
+        connection.execute(query("end_start"), (to_us(self._clock()), int(clean), transactor.start))
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    async def _stop(self, writer: Writer) -> None:
+        """End threads and connections, whatever happened before."""
+        self._writer = None
+        if self._executor is not None:
+            self._executor.shutdown(wait=True)
+        if self._pool is not None:
+            self._pool.close()
+        try:
+            await writer.call(self._disconnect)
+        finally:
+            writer.end()
+            writer.join()
+            self._lock.release()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

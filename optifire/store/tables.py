@@ -1,0 +1,149 @@
+"""Plugins' writes to tables: one savepoint a run, held to what the guard allows."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+from optifire.core.errors import ContractError
+from optifire.core.run import Failure
+from optifire.core.types import RunId, fold_id
+from optifire.store import codec
+from optifire.store.guard import FILL, SHARED, Guard, unstable_text
+from optifire.store.trouble import is_environment
+
+if TYPE_CHECKING:
+    from optifire.core.ledger import Statement, TableWrites
+
+#: What a plugin's statement or its parameters can make Python or SQLite raise.
+STATEMENT_ERRORS = (
+    sqlite3.Error,
+    sqlite3.Warning,
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnicodeError,
+    codec.DecodeError,
+)
+
+_CREATE = re.compile(r"\s*create\s", re.IGNORECASE)
+_LONGEST_SHOWN = 300
+
+
+class TransactionLostError(Exception):
+    """A plugin's statement ended the whole transaction; it must be done again without that run."""
+
+    def __init__(self, run_id: RunId, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.run_id = run_id
+        self.failure = failure
+
+
+class TableWriter:
+    """Applies plugins' writes on the writer's connection."""
+
+    def __init__(self, connection: sqlite3.Connection, guard: Guard) -> None:
+        self._connection = connection
+        self._guard = guard
+        self._now: tuple[str, str, str, int] = ("", "", "", 0)
+        connection.create_function(FILL, 1, self._fill)
+        for name, columns in SHARED.items():
+            connection.execute(_filling_trigger(name, columns))
+
+    def _fill(self, which: int) -> str | int:
+        return self._now[which]
+
+    def apply(self, writes: TableWrites) -> Failure | None:
+        """Apply all statements of a run, or none and give why.
+
+        Raises `TransactionLostError` when a conflict clause rolled everything back.
+        """
+        self._now = (
+            writes.plugin_id,
+            writes.run_id,
+            codec.iso(writes.at),
+            codec.to_us(writes.at),
+        )
+        self._connection.execute("SAVEPOINT run_writes")
+        made: dict[str, str] = {}
+        for statement in writes.statements:
+            failure = self._execute(writes.plugin_id, statement, made)
+            if failure is not None:
+                self._undo(writes.run_id, failure)
+                for name in made:
+                    del self._guard.owners[name]
+                return failure
+        self._connection.execute("RELEASE run_writes")
+        return None
+
+    def _execute(
+        self, plugin_id: str, statement: Statement, made: dict[str, str]
+    ) -> Failure | None:
+        with self._guard.watch(plugin_id, writing=True):
+            try:
+                self._guard.denied = (
+                    unstable_text(statement.sql) if _CREATE.match(statement.sql) else ""
+                )
+                if self._guard.denied:
+                    raise sqlite3.DatabaseError("not authorized")
+                run_statement(self._connection, plugin_id, statement.sql, statement.params)
+            except STATEMENT_ERRORS as error:
+                return _failure(plugin_id, statement.sql, error, self._guard)
+        owner = fold_id(plugin_id)
+        made |= {name: owner for name in self._guard.created if name not in self._guard.owners}
+        self._guard.owners.update(made)
+        return None
+
+    def _undo(self, run_id: RunId, failure: Failure) -> None:
+        if not self._connection.in_transaction:
+            raise TransactionLostError(run_id, failure)
+        self._connection.execute("ROLLBACK TO run_writes")
+        self._connection.execute("RELEASE run_writes")
+
+
+def run_statement(
+    connection: sqlite3.Connection, plugin_id: str, sql: str, params: Any
+) -> sqlite3.Cursor:
+    """Run a plugin's statement.
+
+    The comment in front keeps plugins' prepared statements apart: one that was prepared for
+    another plugin would not be asked for again.
+    """
+    return connection.execute(f"/* {fold_id(plugin_id)} */ {sql}", codec.decode_params(params))
+
+
+def contract_error(plugin_id: str, sql: str, error: BaseException, guard: Guard) -> ContractError:
+    """Say what is wrong with a plugin's statement, naming the statement."""
+    shown = sql if len(sql) <= _LONGEST_SHOWN else f"{sql[:_LONGEST_SHOWN]}..."
+    if guard.denied:
+        what = f"{guard.denied} is not allowed"
+        remedy = (
+            f"Write only to tables named p_{fold_id(plugin_id)}_*, insert only into"
+            f" {', '.join(sorted(SHARED))}, and pass instants and random numbers as parameters"
+        )
+    elif guard.exhausted:
+        what, remedy = "it takes too many steps", "Split it, or add an index"
+    else:
+        what, remedy = str(error), "Correct the statement or its parameters"
+    return ContractError(f"the statement failed: {what}: {shown}", where=plugin_id, remedy=remedy)
+
+
+def _failure(plugin_id: str, sql: str, error: BaseException, guard: Guard) -> Failure:
+    said = contract_error(plugin_id, sql, error, guard)
+    if is_environment(error):  # the disk's fault, as far as anybody can tell from here
+        return Failure("StoreError", str(said), retryable=True)
+    return Failure("ContractError", str(said))
+
+
+def _filling_trigger(name: str, columns: tuple[str, ...]) -> str:
+    given = ", ".join(columns)
+    new = ", ".join(f"NEW.{column}" for column in columns)
+    return (
+        f"CREATE TEMP TRIGGER fill_{name} INSTEAD OF INSERT ON main.{name} BEGIN"
+        f" SELECT RAISE(ABORT, '{name}: plugin_id, run_id and at are filled by the host; name"
+        f" only {given}') WHERE NEW.plugin_id IS NOT NULL OR NEW.run_id IS NOT NULL"
+        " OR NEW.at IS NOT NULL OR NEW.at_us IS NOT NULL;"
+        f" INSERT INTO shared_{name} ({given}, plugin_id, run_id, at, at_us)"
+        f" VALUES ({new}, {FILL}(0), {FILL}(1), {FILL}(2), {FILL}(3)); END"
+    )

@@ -1,0 +1,206 @@
+"""One transaction of the ledger: what is written, in which order, and what refuses it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from optifire.core.errors import StoreError
+from optifire.core.run import Failure
+from optifire.store import codec, rows
+from optifire.store.blobs import BlobFiles, hash_of
+from optifire.store.queries import Insert, query
+from optifire.store.rows import BLOB_LIMIT
+from optifire.store.tables import TableWriter, TransactionLostError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from optifire.store.guard import Guard
+    from optifire.store.packed import Packed
+
+RUNS = Insert("put_runs", 28)
+ATTEMPTS = Insert("put_attempts", 14)
+BLOBS = Insert("put_blobs", 2)
+RUN_BLOBS = Insert("put_run_blobs", 3)
+WRITES = Insert("put_writes", 2)
+VALUES = Insert("put_values", 8)
+EVENTS = Insert("put_events", 9)
+LOGS = Insert("put_logs", 3)
+NOTES = Insert("put_notes", 4)
+CONFIGS = Insert("put_configs", 4)
+META = Insert("put_meta", 2)
+OWNERS = Insert("put_owners", 2)
+
+#: Run id -> why its table writes were refused.
+Failures = dict[str, Failure]
+
+
+class Transactor:
+    """Writes packed batches on one connection, each call one transaction."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, guard: Guard, blobs: BlobFiles, path: Path
+    ) -> None:
+        self.start = 0
+        self._connection = connection
+        self._guard = guard
+        self._tables = TableWriter(connection, guard)
+        self._blobs = blobs
+        self._path = path
+        self._reload()
+
+    def _reload(self) -> None:
+        """Learn again what the file holds: at the start, and after a rollback."""
+        self._guard.owners.clear()
+        self._guard.owners.update(self._connection.execute(query("owners")).fetchall())
+        names = self._connection.execute(query("context_blob_names"))
+        self._names_with_blobs = {name for (name,) in names}
+
+    def commit(self, packed: Packed) -> Failures:
+        """Write everything; gives the runs whose table writes were refused.
+
+        Raises `StoreError` or `sqlite3.Error`; then nothing of it was written.
+        """
+        sizes = self._blobs.put_all(_large(packed))
+        failures: Failures = {}
+        while True:
+            try:
+                return self._attempt(packed, sizes, failures)
+            except TransactionLostError as lost:
+                self._reload()
+                failures[lost.run_id] = lost.failure
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.rollback()
+                self._reload()
+                raise
+
+    def _attempt(self, packed: Packed, sizes: Mapping[str, int], known: Failures) -> Failures:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._check_fence()
+        failures = self._write_tables(packed, known) if packed.writes else {}
+        self._write_runs(packed, sizes, failures)
+        self._write_rest(packed, failures)
+        self._connection.execute("COMMIT")
+        self._forget_blobs(packed)
+        return failures
+
+    def _check_fence(self) -> None:
+        latest = self._connection.execute(query("latest_start")).fetchone()[0]
+        if latest != self.start:
+            raise StoreError(
+                f"start {latest} of the service has taken over; this is start {self.start}",
+                where=str(self._path),
+                remedy="End this process: the newer service has the ledger",
+            )
+
+    def _write_tables(self, packed: Packed, known: Failures) -> Failures:
+        """Apply plugins' writes; ``known`` are those that must not be tried again."""
+        failures = dict(known)
+        before = set(self._guard.owners)
+        for writes in packed.writes:
+            if writes.run_id not in failures:
+                failure = self._tables.apply(writes)
+                if failure is not None:
+                    failures[writes.run_id] = failure
+        fresh = [item for item in self._guard.owners.items() if item[0] not in before]
+        OWNERS.run(self._connection, fresh)
+        return failures
+
+    def _write_runs(self, packed: Packed, sizes: Mapping[str, int], failures: Failures) -> None:
+        runs = _with_failures(packed.runs, failures, rows.failed_run)
+        self._put_open_only(RUNS, runs)
+        if packed.attempts:
+            attempts = _with_failures(packed.attempts, failures, rows.failed_attempt)
+            self._put_open_only(ATTEMPTS, [(*row, self.start) for row in attempts])
+        if sizes:
+            BLOBS.run(self._connection, list(sizes.items()))
+        if packed.large:
+            large = [entry for entry in packed.large if entry[0] not in failures]
+            RUN_BLOBS.run(
+                self._connection, [(run, name, hash_of(value)) for run, name, value in large]
+            )
+
+    def _put_open_only(self, insert: Insert, given: Sequence[rows.Row]) -> None:
+        """Insert or update rows; one that has ended may not change any more."""
+        if insert.run(self._connection, given) == len(given):
+            return
+        self._connection.rollback()
+        ids = json.dumps([row[rows.RUN_ID] for row in given])
+        ended = self._connection.execute(query("ended_among"), (ids,)).fetchall()
+        named = ", ".join(f"{run_id} ({status})" for run_id, status in ended) or "written twice"
+        raise StoreError(
+            f"a run that has ended cannot change: {named}",
+            where=str(self._path),
+            remedy="Terminal statuses never change; report this as a bug",
+        )
+
+    def _write_rest(self, packed: Packed, failures: Failures) -> None:
+        connection = self._connection
+        kept = [entry for entry in packed.writes if entry.run_id not in failures]
+        for insert, given in (
+            (WRITES, [(w.run_id, codec.encode_statements(w.statements)) for w in kept]),
+            (
+                VALUES,
+                [
+                    rows.encode_value(value, _blob(value.value))
+                    for value in packed.values
+                    if value.run_id not in failures
+                ],
+            ),
+            (
+                EVENTS,
+                [
+                    rows.encode_event(event, _blob(event.data))
+                    for event in packed.events
+                    if event.run_id not in failures
+                ],
+            ),
+            (NOTES, packed.notes),
+            (LOGS, packed.logs),
+            (CONFIGS, packed.configs),
+            (META, packed.meta),
+        ):
+            if given:
+                insert.run(connection, given)
+        if packed.taken:
+            connection.executemany(query("take_events"), packed.taken)
+
+    def _forget_blobs(self, packed: Packed) -> None:
+        """Remove files whose last row was just replaced: a value that had one has a new value."""
+        replaced = self._names_with_blobs.intersection(value.name for value in packed.values)
+        self._names_with_blobs.update(
+            value.name for value in packed.values if len(value.value) > BLOB_LIMIT
+        )
+        if replaced:
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Remove large values that no row speaks of any more."""
+        gone = self._connection.execute(query("unused_blobs")).fetchall()
+        self._blobs.remove(name for (name,) in gone)
+
+
+def _large(packed: Packed) -> list[bytes]:
+    found: list[bytes] = [value for _, _, value in packed.large]
+    found += [value.value for value in packed.values if len(value.value) > BLOB_LIMIT]
+    found += [event.data for event in packed.events if len(event.data) > BLOB_LIMIT]
+    return found
+
+
+def _blob(value: bytes) -> str | None:
+    return hash_of(value) if len(value) > BLOB_LIMIT else None
+
+
+def _with_failures(
+    given: list[rows.Row], failures: Failures, fail: Callable[[rows.Row, Failure], rows.Row]
+) -> list[rows.Row]:
+    if not failures:
+        return given
+    return [
+        fail(row, failures[row[rows.RUN_ID]]) if row[rows.RUN_ID] in failures else row
+        for row in given
+    ]
