@@ -68,7 +68,16 @@ def in_time(firing: Firing, snapshot: Snapshot) -> NonRun | None:
     return refused("over capacity", "its deadline passed while it waited")
 
 
-GATES: Sequence[Gate] = (switched_on, fits_the_day, ends_some_time, in_time)
+def while_closed(firing: Firing, snapshot: Snapshot) -> NonRun | None:
+    """Miss idle work whose closed window is over."""
+    if not firing.idle or snapshot.timeless or firing.job.intraday:
+        return None
+    if firing.job.schedule.calendar.session_at(snapshot.now) is None:
+        return None
+    return NonRun(RunStatus.MISSED, Reason("late", "the market opened before the machine was idle"))
+
+
+GATES: Sequence[Gate] = (switched_on, fits_the_day, ends_some_time, in_time, while_closed)
 
 
 def admit(firing: Firing, snapshot: Snapshot, gates: Sequence[Gate] = GATES) -> NonRun | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from optifire.core.firing import Firing, Owed, Span
 from optifire.core.ledger import Batch, EventRow, RunRow
 from optifire.core.ports import Event, Tick
-from optifire.core.run import Reason, RunKey
+from optifire.core.run import Reason, RunKey, RunKind
 from optifire.runtime.cycle import Cycle, CycleEnd
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Orchestrator:
         self._in_step = in_step
         self._until = until
         self._stopping = asyncio.Event()
+        self._idle = asyncio.Lock()
 
     async def run(self) -> None:
         """Run until `stop`, or until nothing is due any more before ``until``."""
@@ -95,13 +96,23 @@ class Orchestrator:
         if owed.spans:
             batch = Batch(runs=[span_row(span) for span in owed.spans])
             await self._conductor.parts().recorder.write(batch)
-        keyed = groupby(owed.firings, key=lambda one: (one.due, one.turn, one.kind, one.idle))
-        for (due, turn, _, _), group in keyed:
-            firings = list(group)
-            name = f"cycle {due:%Y-%m-%dT%H:%M:%S}Z turn {turn}"
-            running = self._conductor.spawn(name, self._work(firings))
+        for firings in cycles_of(owed.firings):
+            name = f"cycle {firings[0].due:%Y-%m-%dT%H:%M:%S}Z turn {firings[0].turn}"
+            idle = firings[0].idle and not self._in_step
+            work = self._when_idle(firings) if idle else self._work(firings)
+            running = self._conductor.spawn(name, work)
             if self._in_step:
                 await running
+
+    def _when_idle(self, firings: Sequence[Firing]) -> Callable[[], Awaitable[None]]:
+        """Give the work of one idle job: after the one before it, when nothing else runs."""
+
+        async def work() -> None:
+            async with self._idle:
+                await self._conductor.parts().live.quiet()
+                await self._work(firings)()
+
+        return work
 
     def _work(self, firings: Sequence[Firing]) -> Callable[[], Awaitable[None]]:
         """Give the work of one cycle and of the turns that its events start."""
@@ -114,6 +125,16 @@ class Orchestrator:
                 end = await Cycle(following, parts, chain).run()
 
         return work
+
+
+def cycles_of(firings: Sequence[Firing]) -> list[list[Firing]]:
+    """Give the firings of each cycle: one a (due, turn); manual runs and idle jobs stand alone."""
+
+    def key(one: Firing) -> tuple[object, ...]:
+        alone = one.idle or one.kind is not RunKind.SCHEDULED
+        return (one.due, one.turn, one.kind, one.job.plugin_id if alone else "")
+
+    return [list(group) for _, group in groupby(firings, key)]
 
 
 def next_turn(end: CycleEnd, parts: Parts) -> list[Firing]:

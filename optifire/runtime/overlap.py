@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +74,8 @@ class LiveRuns:
     def __init__(self) -> None:
         self._live: dict[str, list[LiveRun]] = {}
         self._waiting: dict[str, deque[Waiting]] = {}
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     def __len__(self) -> int:
         """Count the runs in progress."""
@@ -96,9 +99,14 @@ class LiveRuns:
         """Tell whether occurrences of this job's lane wait already."""
         return bool(self._waiting.get(lane_of(job)))
 
+    async def quiet(self) -> None:
+        """Wait until nothing is in progress."""
+        await self._quiet.wait()
+
     def add(self, run: LiveRun) -> None:
         """Take in a run that has been admitted."""
         self._live.setdefault(lane_of(run.firing.job), []).append(run)
+        self._quiet.clear()
 
     def wait(self, one: Waiting) -> None:
         """Buffer an occurrence; with ``buffer_one`` the newest stays and displaces the older."""
@@ -122,3 +130,5 @@ class LiveRuns:
             queue.popleft().go()
             if not queue:
                 del self._waiting[lane]
+        if not self._live:
+            self._quiet.set()

@@ -38,6 +38,11 @@ class _Lane:
         return _release(self.schedule, self.upcoming)
 
 
+def _order(firing: Firing) -> tuple[object, ...]:
+    """Give the order in which firings are handed out: those of one cycle stand together."""
+    return (firing.due, firing.turn, firing.kind, firing.idle, firing.job.plugin_id)
+
+
 def _release(schedule: Schedule, due: Due) -> datetime:
     """Give when an occurrence is handed out: at its instant; pure idle work half an hour later.
 
@@ -126,7 +131,7 @@ class Planner:
             for job in lane.jobs:
                 total.extend(self._owe(job, dues, tick.now))
         self._cursor = max(self._cursor, tick.now)
-        total.firings.sort(key=lambda firing: (firing.due, firing.turn, firing.job.plugin_id))
+        total.firings.sort(key=_order)
         return total
 
     def add(self, firing: Firing) -> None:

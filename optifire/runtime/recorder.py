@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from optifire.core.errors import StoreError
+from optifire.core.errors import ReplayError, StoreError
 from optifire.core.ledger import Batch, ContextValue, Rejected
 from optifire.runtime.blackboard import Blackboard, CycleView
 
@@ -100,14 +100,14 @@ class ReplayRecorder:
 
     Table writes must be tried where they happen, because a failing statement fails its run; they
     go to the store's open transaction, everything else waits for the end of the cycle.
+
+    Parameters
+    ----------
+    seal
+        Gives what is written with the end of each cycle: how far the replay has come.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        board: Blackboard,
-        seal: Callable[[Batch], Awaitable[None]] | None = None,
-    ) -> None:
+    def __init__(self, store: Store, board: Blackboard, seal: Callable[[], Batch] = Batch) -> None:
         self._store = store
         self._board = board
         self._seal = seal
@@ -122,16 +122,19 @@ class ReplayRecorder:
 
     async def intend(self, batch: Batch) -> Sequence[Rejected]:
         """Keep a batch for the end of the cycle; table writes are tried now."""
-        rejected = await self._store.commit(batch, hold=True)
+        try:
+            rejected = await self._store.commit(batch, hold=True) if batch else ()
+        except StoreError as error:
+            raise ReplayError(error.message, where=error.where, remedy=error.remedy) from error
         self._board.apply(accepted_values(batch, rejected))
         return rejected
 
     async def end_cycle(self) -> None:
-        """Commit the cycle."""
-        last = Batch()
-        if self._seal is not None:
-            await self._seal(last)
-        await self._store.commit(last)
+        """Commit the cycle, together with what the owner notes about its progress."""
+        try:
+            await self._store.commit(self._seal())
+        except StoreError as error:
+            raise ReplayError(error.message, where=error.where, remedy=error.remedy) from error
 
 
 def accepted_values(batch: Batch, rejected: Sequence[Rejected]) -> list[ContextValue]:

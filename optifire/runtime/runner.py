@@ -6,7 +6,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from optifire.core.errors import ContractError, NoData, NotInReplay, PluginFault, is_retryable
+from optifire.core.errors import (
+    ContractError,
+    NoData,
+    NotInReplay,
+    PluginFault,
+    ReplayError,
+    is_retryable,
+)
 from optifire.core.job import Effect, Placement
 from optifire.core.ports import Clock, Outcome, RunRequest, Worker
 from optifire.core.run import Failure, Reason, RunStatus
@@ -38,7 +45,13 @@ class Runner:
         return self._workers.get(placement)
 
     async def attempt(self, request: RunRequest) -> Outcome:
-        """Make one attempt; a cancellation passes through after the attempt was ended."""
+        """Make one attempt; a cancellation passes through after the attempt was ended.
+
+        Raises
+        ------
+        ReplayError
+            In a replay, when the safety limit of real time is hit: that makes no record.
+        """
         job = request.job
         if job.jitter and request.attempt == 1:
             await self._clock.pause(jitter_seconds(request.run_id, job.jitter))
@@ -52,6 +65,12 @@ class Runner:
         except Exception as error:
             log.exception("worker %s failed around run %s", worker.name, request.run_id)
             return failed(error)
+        if outcome.status is RunStatus.TIMED_OUT and request.replay:
+            raise ReplayError(
+                f"run took longer than {request.timeout:g} s of real time",
+                where=request.run_id,
+                remedy="Leave the plugin out with --plugins, or make it quicker",
+            )
         if outcome.status is RunStatus.TIMED_OUT and job.effect is Effect.EFFECTFUL:
             outcome.status = RunStatus.UNKNOWN
         return outcome
