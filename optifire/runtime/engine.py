@@ -5,7 +5,7 @@ The live service, the replay, the demo and the test kit are this one engine with
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -65,11 +65,14 @@ class Pace:
         The last instant to be accounted for, None to go on for ever.
     jumping
         The clock jumps (demo): observers of the machine run only the latest instant jumped over.
+    stay
+        Wait for manual runs after the last instant, instead of returning.
     """
 
     in_step: bool = False
     until: datetime | None = None
     jumping: bool = False
+    stay: bool = False
 
 
 class Engine:
@@ -85,6 +88,8 @@ class Engine:
         For each job the instant up to which its occurrences are accounted for.
     report
         Is told of crashes.
+    done
+        Ids of runs that the first tick would owe but the ledger holds already.
     """
 
     def __init__(
@@ -96,17 +101,20 @@ class Engine:
         start: datetime,
         since: Mapping[PluginId, datetime],
         report: Report,
+        done: Collection[str] = (),
     ) -> None:
         self.rooms = rooms
         self.pace = pace
         self._report = report
         self._program = program
         self._planner = Planner(
-            program.jobs.values(), start=start, since=since, jumping=pace.jumping
+            program.jobs.values(), start=start, since=since, jumping=pace.jumping, done=done
         )
         self._parts = self._make_parts()
         self._supervisor: Supervisor | None = None
-        self._orchestrator = Orchestrator(self, in_step=pace.in_step, until=pace.until)
+        self._orchestrator = Orchestrator(
+            self, in_step=pace.in_step, until=pace.until, stay=pace.stay
+        )
 
     @property
     def program(self) -> Program:
@@ -120,6 +128,11 @@ class Engine:
     def planner(self) -> Planner:
         """Give the planner of the present program."""
         return self._planner
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is due any more before the last instant."""
+        return self._orchestrator.finished
 
     def spawn(self, name: str, cycle: Callable[[], Awaitable[None]]) -> Awaitable[None]:
         """Run a cycle as a supervised task."""

@@ -52,15 +52,25 @@ class Orchestrator:
         do not wait for cycles.
     until
         The last instant to be accounted for; None to go on for ever.
+    stay
+        Wait for manual runs after the last instant, instead of returning.
     """
 
     def __init__(
-        self, conductor: Conductor, *, in_step: bool, until: datetime | None = None
+        self,
+        conductor: Conductor,
+        *,
+        in_step: bool,
+        until: datetime | None = None,
+        stay: bool = False,
     ) -> None:
         self._conductor = conductor
         self._in_step = in_step
         self._until = until
+        self._stay = stay
         self._stopping = asyncio.Event()
+        #: Whether nothing is due any more before the last instant.
+        self.finished = False
         self._idle = asyncio.Lock()
 
     async def run(self) -> None:
@@ -69,7 +79,8 @@ class Orchestrator:
         since = clock.now()
         while True:
             wanted = self._next_instant()
-            if wanted is None and self._until is not None:
+            self.finished = wanted is None and self._until is not None
+            if self.finished and not self._stay:
                 return
             now = await clock.wait(wanted)
             if self._stopping.is_set():

@@ -18,7 +18,7 @@ from optifire.core.schedule import Schedule
 from optifire.core.types import PluginId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from optifire.core.ports import Tick
 
@@ -75,6 +75,8 @@ class Planner:
     jumping
         The clock jumps from instant to instant (demo): a job that observes the machine owes only
         the latest of the instants jumped over.
+    done
+        Ids of runs that the first tick would owe but that are recorded already.
     """
 
     def __init__(
@@ -84,8 +86,10 @@ class Planner:
         start: datetime,
         since: Mapping[PluginId, datetime] | None = None,
         jumping: bool = False,
+        done: Collection[str] = (),
     ) -> None:
         self._jumping = jumping
+        self._done = done
         self._heap: list[tuple[datetime, int, _Lane]] = []
         self._lanes: list[_Lane] = []
         self._backlog: list[tuple[Job, list[Due]]] = []
@@ -131,6 +135,9 @@ class Planner:
             for job in lane.jobs:
                 total.extend(self._owe(job, dues, tick.now))
         self._cursor = max(self._cursor, tick.now)
+        if self._done:
+            total.firings = [one for one in total.firings if one.key.run_id not in self._done]
+            self._done = ()
         total.firings.sort(key=_order)
         return total
 

@@ -1,0 +1,1 @@
+"""Replay of the whole schedule over recorded data, and what it proves."""

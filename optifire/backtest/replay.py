@@ -1,0 +1,244 @@
+"""Replay: the same planner, resolver, admission, runner and recorder on a virtual clock.
+
+A run takes no virtual time, cycles run one after another, and each is one transaction of the
+replay's own ledger. An unfinished ledger is taken up after its last complete cycle.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from optifire.backtest.digest import digest_of_records
+from optifire.core.errors import ReplayError
+from optifire.core.firing import IDLE_DELAY
+from optifire.core.job import Placement
+from optifire.core.ledger import Batch, NoteRow, Recovered
+from optifire.core.types import PluginId
+from optifire.runtime.admission import Slots
+from optifire.runtime.blackboard import Blackboard
+from optifire.runtime.clock import VirtualClock, monotonic
+from optifire.runtime.engine import Engine, Pace, Program, Rooms
+from optifire.runtime.recorder import ReplayRecorder
+from optifire.runtime.runner import Runner
+
+if TYPE_CHECKING:
+    from optifire.core.calendar import Calendar
+    from optifire.core.ports import Worker
+    from optifire.store.sqlite import SqliteStore
+
+#: Facts that a replay's ledger keeps about itself.
+META_PARAMETERS, META_TICK, META_DIGEST = "replay", "tick", "digest"
+#: Seconds of real time that one run of a replay may take before the replay stops with an error.
+SAFETY_SECONDS = 60.0
+_JUST_BEFORE = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """What to replay: whole days of the market, both included, of all jobs or of some.
+
+    Without `db` the ledger is thrown away at the end; `workers` is how many runs of one cycle go
+    on at once.
+    """
+
+    first: date
+    last: date
+    plugins: tuple[str, ...] | None = None
+    db: Path | None = None
+    workers: int = 2
+    isolated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a replay has come: sessions passed, of how many, the virtual present."""
+
+    done: int
+    total: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What a finished replay says; ``wall_s`` is seconds of real time."""
+
+    digest: str
+    first: date
+    last: date
+    sessions: int
+    wall_s: float
+    statuses: Mapping[PluginId, Mapping[str, int]]
+    db: Path | None
+
+
+class Replay:
+    """Plays a program over a stretch of days into one ledger.
+
+    Parameters
+    ----------
+    program
+        The jobs, already without those that observe the machine.
+    calendar
+        Whose sessions are counted.
+    options
+        What to replay.
+    worker
+        Where the attempts of all jobs execute.
+    ledger
+        The replay's own, empty or unfinished.
+    progress
+        Is told after every cycle.
+    left_out
+        Jobs that have no place in a replay; one row says so for each.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        calendar: Calendar,
+        options: ReplayOptions,
+        worker: Worker,
+        ledger: SqliteStore,
+        *,
+        progress: Callable[[Progress], None] = lambda _: None,
+        left_out: Sequence[PluginId] = (),
+    ) -> None:
+        self._program = program
+        self._options = options
+        self._worker = worker
+        self._ledger = ledger
+        self._progress = progress
+        self._left_out = left_out
+        self._sessions = calendar.sessions(options.first, options.last)
+        self._closes = [session.close for session in self._sessions]
+        zone = ZoneInfo(calendar.tz)
+        self._begin = _midnight(options.first, zone) - _JUST_BEFORE
+        self._until = _midnight(options.last + timedelta(days=1), zone) - _JUST_BEFORE
+        self._holidays = calendar.holidays(options.first, options.last)
+        self._calendar_name = calendar.name
+        self._crash: BaseException | None = None
+        self._clock = VirtualClock(self._begin)
+
+    async def run(self) -> ReplayResult:
+        """Play to the last day and give the digest.
+
+        Raises
+        ------
+        ReplayError
+            The ledger is finished or holds another replay, or a run hit the safety limit.
+        """
+        began = monotonic()
+        recovered = await self._ledger.open()
+        try:
+            await self._play(recovered)
+            statuses = await self._ledger.statuses()
+            digest = await digest_of_records(self._ledger.records())
+            await self._ledger.commit(Batch(meta={META_DIGEST: digest}))
+        finally:
+            await self._ledger.close()
+        options = self._options
+        wall = monotonic() - began
+        count = len(self._sessions)
+        return ReplayResult(digest, options.first, options.last, count, wall, statuses, options.db)
+
+    async def _play(self, recovered: Recovered) -> None:
+        """Run the engine from where the ledger ends to the last instant."""
+        start = self._resume_point(recovered.meta)
+        board = Blackboard(recovered.values)
+        rooms = Rooms(
+            self._clock,
+            ReplayRecorder(self._ledger, board, self._seal),
+            Runner(dict.fromkeys(Placement, self._worker), self._clock),
+            board,
+            Slots(self._options.workers),
+            safety_timeout=SAFETY_SECONDS,
+        )
+        self._engine = Engine(
+            self._program,
+            rooms,
+            Pace(in_step=True, until=self._until),
+            start=start,
+            since={},
+            report=self._report,
+            done=await self._ledger.run_ids_since(start - IDLE_DELAY),
+        )
+        if start == self._begin and META_PARAMETERS not in recovered.meta:
+            await self._ledger.commit(self._preface())
+        self._engine.take_up((), recovered.waiting_events)
+        await self._worker.start()
+        try:
+            await self._engine.run()
+        finally:
+            await self._worker.stop()
+        if self._crash is not None:
+            raise _as_replay_error(self._crash)
+
+    def _resume_point(self, meta: Mapping[str, str]) -> datetime:
+        """Give where to begin: at the first day, or just before the last tick of the ledger."""
+        where = str(self._ledger.path)
+        if META_PARAMETERS not in meta:
+            return self._begin
+        if META_DIGEST in meta:
+            raise ReplayError(
+                f"this replay is finished, with digest {meta[META_DIGEST]}",
+                where=where,
+                remedy="Name another file with --db, or read it with `optifire runs --db`",
+            )
+        if meta[META_PARAMETERS] != self._parameters():
+            raise ReplayError(
+                "this file holds another replay (other days, plugins, code or configuration)",
+                where=where,
+                remedy="Name another file with --db, or repeat the replay that began it",
+            )
+        tick = meta.get(META_TICK)
+        return self._begin if tick is None else datetime.fromisoformat(tick) - _JUST_BEFORE
+
+    def _parameters(self) -> str:
+        """Spell out everything that the digest depends on and the caller chooses."""
+        jobs = self._program.jobs
+        spelled = {
+            "first": self._options.first.isoformat(),
+            "last": self._options.last.isoformat(),
+            "jobs": {each: [job.code.checksum, job.config_hash] for each, job in jobs.items()},
+        }
+        return msgspec.json.encode(spelled, order="sorted").decode()
+
+    def _preface(self) -> Batch:
+        """Give what is written before the first cycle: parameters, and why some things are not."""
+        notes = [NoteRow(self._begin, "left_out", each, "observes the machine, which is not part "
+                         "of a replay") for each in sorted(self._left_out)]  # fmt: skip
+        for day, name in self._holidays:
+            at = datetime.combine(day, time(), UTC)
+            notes.append(NoteRow(at, "holiday", f"{self._calendar_name} {day}", name))
+        return Batch(meta={META_PARAMETERS: self._parameters()}, notes=notes)
+
+    def _seal(self) -> Batch:
+        """Give what is written with each cycle: the tick that it belongs to."""
+        now = self._clock.now()
+        self._progress(Progress(bisect_right(self._closes, now), len(self._closes), now))
+        return Batch(meta={META_TICK: now.isoformat()})
+
+    def _report(self, name: str, error: BaseException) -> None:
+        """Stop at the first crash: a replay is whole or nothing."""
+        if self._crash is None:
+            self._crash = error
+            self._engine.stop()
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _as_replay_error(error: BaseException) -> BaseException:
+    """Give the replay error inside a group of errors, or the error itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
