@@ -1,0 +1,169 @@
+"""What a zygote is exec'ed with: joins data, calendars and workers into what a run is given.
+
+``python -m optifire.child KIND CONTROL PARENT SETTINGS``: light or data, the number of the
+control socket, the service's process, and the settings as JSON.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
+
+from optifire.core.ports import Frame
+from optifire.workers.context import Surroundings
+from optifire.workers.messages import ChildSettings
+from optifire.workers.zygote import Zygote, die_with_parent, threads
+
+if TYPE_CHECKING:
+    from optifire.data.source import BarSource
+
+
+class LazyBars:
+    """Recorded data, opened when it is first asked for: a light child pays for it only then."""
+
+    def __init__(self, settings: ChildSettings) -> None:
+        self._settings = settings
+        self._source: BarSource | None = None
+
+    @property
+    def source(self) -> BarSource:
+        """Give the reader of recorded data."""
+        if self._source is None:
+            from optifire.calendars.registry import load_calendar
+            from optifire.data.source import BarSource
+
+            settings = self._settings
+            home = Path(settings.home)
+            self._source = BarSource(
+                home,
+                load_calendar("XNYS", home),
+                settings.aliases,
+                watch=not settings.replay,
+            )
+        return self._source
+
+    def bars(  # noqa: PLR0913 - the port's question
+        self,
+        symbol: str,
+        *,
+        asof: datetime,
+        limit: int | None = None,
+        freq: str = "1d",
+        stale_ok: bool = False,
+        adjusted: bool = True,
+    ) -> Frame:
+        """Give the latest bars known at an instant."""
+        return self.source.bars(
+            symbol, asof=asof, limit=limit, freq=freq, stale_ok=stale_ok, adjusted=adjusted
+        )
+
+    def series(
+        self,
+        key: str,
+        *,
+        asof: datetime,
+        limit: int | None = None,
+        freq: str | None = None,
+        stale_ok: bool = False,
+    ) -> Frame:
+        """Give the latest values of one series known at an instant."""
+        return self.source.series(key, asof=asof, limit=limit, freq=freq, stale_ok=stale_ok)
+
+    def closes(  # noqa: PLR0913 - the question of optifire.data.feeds.Reader
+        self,
+        symbols: Sequence[str],
+        *,
+        asof: datetime,
+        limit: int | None = None,
+        freq: str | None = None,
+        stale_ok: bool = False,
+    ) -> Frame:
+        """Give the values of several series known at an instant, side by side."""
+        return self.source.closes(symbols, asof=asof, limit=limit, freq=freq, stale_ok=stale_ok)
+
+
+def surroundings(settings: ChildSettings) -> Surroundings:
+    """Give what every run in this process is offered."""
+    bars = LazyBars(settings)
+    return Surroundings(
+        bars=bars,
+        feed=_feed,
+        values={"market_data": _market_data(settings.symbol)},
+        trigger=_trigger,
+    )
+
+
+def _feed() -> object:
+    from optifire.data.feeds import DataFeed
+
+    return DataFeed()
+
+
+def _market_data(symbol: str) -> Callable[[], Frame]:
+    """Give the function behind ``context.data["market_data"]``: the default symbol's bars."""
+
+    def fetch() -> Frame:
+        from optifire.data.feeds import DataFeed
+
+        asking = DataFeed().get_bars(symbol)
+        try:
+            asking.send(None)  # recorded data is there without waiting
+        except StopIteration as answer:
+            return answer.value
+        asking.close()
+        raise RuntimeError("the feed of recorded data waited for something")
+
+    return fetch
+
+
+def _trigger(trigger: object, where: str) -> Mapping[str, Any]:
+    from optifire.runtime.aps_trigger import describe
+
+    return describe(trigger, where)
+
+
+def _preload(arguments: Sequence[str], settings: ChildSettings) -> None:
+    """Import what children are to share.
+
+    A module that cannot be imported is left to the plugin that wants it, whose run then says so. A
+    process with two threads must not fork, so one that starts a thread is left out, by starting
+    again without it.
+    """
+    for name in settings.modules:
+        try:
+            importlib.import_module(name)
+        except Exception:  # noqa: BLE001 - whatever a package raises is its user's matter
+            traceback.print_exc()
+        if threads() > 1:
+            rest = tuple(module for module in settings.modules if module != name)
+            text = msgspec.json.encode(replace(settings, modules=rest)).decode()
+            command = [sys.executable, "-P", "-m", "optifire.child", *arguments[:2], text]
+            os.execv(sys.executable, command)  # noqa: S606 - ourselves again
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Import what was asked for, then fork children until the service hangs up."""
+    control, parent, text = int(arguments[0]), int(arguments[1]), arguments[2]
+    die_with_parent(parent)
+    settings = msgspec.json.decode(text, type=ChildSettings)
+    around = surroundings(settings)
+    _preload(arguments, settings)
+    if settings.modules:
+        bars = around.bars
+        assert isinstance(bars, LazyBars)
+        bars.source.warm(settings.warm)
+    Zygote(socket.socket(fileno=control), around).serve()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

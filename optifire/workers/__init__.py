@@ -1,0 +1,1 @@
+"""Where attempts execute: inline, isolated, pooled; one contract, so a plugin cannot tell which."""

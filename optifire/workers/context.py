@@ -1,0 +1,334 @@
+"""The context of one run, built the same way for every worker; effects are kept, not done."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from optifire.core.errors import ContractError
+from optifire.core.ledger import Statement
+from optifire.core.logger import plugin_logger
+from optifire.core.ports import BarReader, Given, Published, RunRequest, View
+from optifire.core.types import Encoded
+from optifire.sdk.context import BusEvent, PluginContext
+from optifire.sdk.scope import Scope
+from optifire.workers.messages import Order
+from optifire.workers.session import session_view
+from optifire.workers.wire import decode_value, encode_value
+
+#: Gives class and fields of an APScheduler trigger; the text says where it stands.
+Trigger = Callable[[object, str], Mapping[str, Any]]
+#: Gives the value of some bytes.
+Decode = Callable[[bytes], Any]
+
+
+def no_trigger(trigger: object, where: str) -> Mapping[str, Any]:
+    """Refuse a trigger where nobody can take it apart."""
+    raise ContractError(
+        f"a trigger of class {type(trigger).__name__} cannot be described here", where=where
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a worker process offers to every run in it.
+
+    Attributes
+    ----------
+    bars
+        The point-in-time reader of recorded data.
+    feed
+        Makes ``context.feed``, when it is first asked for.
+    values
+        Names that the host provides lazily, such as ``market_data``: fetched as of the run's
+        instant when first asked for.
+    decode
+        Turns stored bytes into values.
+    trigger
+        Gives class and fields of an APScheduler trigger in a plan.
+    """
+
+    bars: BarReader | None = None
+    feed: Callable[[], Any] | None = None
+    values: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    decode: Decode = decode_value
+    trigger: Trigger = no_trigger
+
+
+@dataclass(slots=True)
+class Kept:
+    """What a run wants done when it has succeeded, and what it looked at undeclared."""
+
+    writes: dict[str, Encoded] = field(default_factory=dict)
+    statements: list[Statement] = field(default_factory=list)
+    events: list[Published] = field(default_factory=list)
+    undeclared: dict[str, None] = field(default_factory=dict)
+
+
+class Values(MutableMapping[str, Any]):
+    """The shared context: own writes, then what was given, then the host's, then all the rest."""
+
+    def __init__(
+        self,
+        given: Mapping[str, Given],
+        view: View,
+        kept: Kept,
+        scope: Scope,
+        surroundings: Surroundings,
+    ) -> None:
+        self._given = given
+        self._view = view
+        self._kept = kept
+        self._scope = scope
+        self._around = surroundings
+        self._open: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - values are of any plain type
+        if name not in self._open:
+            self._open[name] = self._find(name)
+        return self._open[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:  # noqa: ANN401 - as above
+        if not isinstance(name, str) or not name:
+            raise ContractError(
+                f"{name!r} is not a name of a value", where="context.data", remedy="Use text"
+            )
+        self._kept.writes[name] = encode_value(value, f'context.data["{name}"]')
+        self._open[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self._kept.writes:
+            raise ContractError(
+                f"{name!r} was not written by this run and cannot be deleted",
+                where="context.data",
+                remedy="Values of others stay; publish a new value instead",
+            )
+        del self._kept.writes[name]
+        self._open.pop(name, None)
+
+    def __contains__(self, name: object) -> bool:
+        known = name in self._kept.writes or name in self._given or name in self._around.values
+        return known or name in self._view.names()
+
+    def __iter__(self) -> Iterator[str]:
+        names = {*self._view.names(), *self._given, *self._around.values, *self._kept.writes}
+        return iter(sorted(names))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _find(self, name: str) -> Any:  # noqa: ANN401 - as above
+        given = self._given.get(name)
+        if given is None and name in self._around.values:
+            return self._around.values[name]()
+        if given is None:
+            given = self._view.value(name)
+            if given is None:
+                raise KeyError(name)
+            self._kept.undeclared[name] = None
+            self._scope.reads[name] = given.source
+        return self._around.decode(given.value)
+
+
+class Tables:
+    """The plugin's tables: writes are kept, queries see them as the cycle found them."""
+
+    def __init__(self, view: View, kept: Kept, decode: Decode, plugin_id: str) -> None:
+        self._view = view
+        self._kept = kept
+        self._decode = decode
+        self._plugin_id = plugin_id
+
+    async def execute(self, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> None:
+        """Keep one write for when the run succeeds."""
+        self._kept.statements.append(Statement(_text(sql), _params(params)))
+
+    async def fetch_one(
+        self, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> dict[str, Any] | None:
+        """Give the first row of a query by column name, or None."""
+        rows = await self._fetch(sql, params, one=True)
+        return rows[0] if rows else None
+
+    async def fetch_all(
+        self, sql: str, params: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[dict[str, Any]]:
+        """Give all rows of a query by column name."""
+        return await self._fetch(sql, params, one=False)
+
+    async def _fetch(
+        self, sql: str, params: Sequence[Any] | Mapping[str, Any], *, one: bool
+    ) -> list[dict[str, Any]]:
+        if self._kept.statements:
+            raise ContractError(
+                "a fetch after an execute would not see what was written",
+                where=f"{self._plugin_id}: {_text(sql)}",
+                remedy="Fetch first, then write: writes are applied when the run succeeds",
+            )
+        rows: list[dict[str, Any]] = self._decode(
+            await self._view.fetch(_text(sql), _params(params), one=one)
+        )
+        return rows
+
+
+class Bus:
+    """Keeps events for after the commit."""
+
+    def __init__(self, kept: Kept, plugin_id: str) -> None:
+        self._kept = kept
+        self._plugin_id = plugin_id
+
+    async def publish(self, event: str, data: object = None, source: str | None = None) -> None:
+        """Keep one event for when the run succeeds."""
+        if not isinstance(event, str) or not event:
+            raise ContractError(
+                f"{event!r} is not a name of an event", where="context.bus", remedy="Use text"
+            )
+        encoded = encode_value(data, f'context.bus.publish("{event}")')
+        self._kept.events.append(Published(event, encoded, source or self._plugin_id))
+
+
+class RunContext(PluginContext):
+    """A context whose folders, feed and random numbers are made when they are first asked for."""
+
+    _lazy = ("data_dir", "temp_dir", "feed", "rng")
+
+    def __init__(
+        self,
+        order: Order,
+        around: Surroundings,
+        **fields: Any,  # noqa: ANN401 - as the dataclass
+    ) -> None:
+        super().__init__(**fields)
+        self._order = order
+        self._around = around
+        for name in self._lazy:
+            del self.__dict__[name]
+
+    @cached_property
+    def data_dir(self) -> Path:  # type: ignore[override]
+        """The plugin's own folder, which stays."""
+        return _made(data_folder(self._order.home, self._order.plugin_id))
+
+    @cached_property
+    def temp_dir(self) -> Path:  # type: ignore[override]
+        """A folder of this attempt, which goes with it."""
+        return _made(temp_folder(self._order.home, self._order.run_id, self._order.attempt))
+
+    @cached_property
+    def feed(self) -> Any:  # type: ignore[override]  # noqa: ANN401 - this room knows no DataFeed
+        """The data feed as of `now`."""
+        return None if self._around.feed is None else self._around.feed()
+
+    @cached_property
+    def rng(self) -> random.Random:  # type: ignore[override]
+        """Random numbers that are the same for every attempt of the same occurrence."""
+        return random.Random(seed_of(self._order.run_id))  # noqa: S311 - repeatable on purpose
+
+
+def order_of(request: RunRequest, files: Path) -> Order:
+    """Give the request as it travels; ``files`` is where plugins have their own folders."""
+    job = request.job
+    return Order(
+        run_id=request.run_id,
+        plugin_id=job.plugin_id,
+        due=request.key.due,
+        started=request.started,
+        attempt=request.attempt,
+        folder=job.code.folder,
+        class_name=job.code.class_name,
+        checksum=job.code.checksum,
+        config=encode_value(job.config, f"config of {job.plugin_id}"),
+        given=request.given,
+        events=request.events,
+        session=session_view(job.schedule.calendar, request.key.due),
+        replay=request.replay,
+        home=str(files),
+    )
+
+
+def scope_of(order: Order, around: Surroundings) -> Scope:
+    """Give the scope in which helpers without arguments find instant and data."""
+    return Scope(
+        now=order.due,
+        run_id=order.run_id,
+        plugin_id=order.plugin_id,
+        bars=around.bars,
+        replay=order.replay,
+    )
+
+
+def context_of(
+    order: Order, view: View, kept: Kept, scope: Scope, around: Surroundings
+) -> PluginContext:
+    """Build the context of one attempt."""
+    return RunContext(
+        order,
+        around,
+        config=around.decode(order.config),
+        db=Tables(view, kept, around.decode, order.plugin_id),
+        bus=Bus(kept, order.plugin_id),
+        data=Values(order.given, view, kept, scope, around),
+        plugin_id=order.plugin_id,
+        run_id=order.run_id,
+        key=order.run_id,
+        now=order.due,
+        started=order.started,
+        session=order.session,
+        events=[BusEvent(e.name, around.decode(e.data), e.source) for e in order.events],
+        logger=plugin_logger(order.plugin_id),
+    )
+
+
+def data_folder(files: str | Path, plugin_id: str) -> Path:
+    """Name the folder that stays with a plugin."""
+    return Path(files) / "plugins" / plugin_id
+
+
+def temp_folder(files: str | Path, run_id: str, attempt: int) -> Path:
+    """Name the folder that goes with an attempt."""
+    return Path(files) / "tmp" / f"{run_id}.{attempt}"
+
+
+def seed_of(run_id: str) -> int:
+    """Give the seed that follows from a run's key, and from nothing else."""
+    return int.from_bytes(hashlib.sha256(run_id.encode()).digest(), "big")
+
+
+def reseed(run_id: str) -> None:
+    """Seed the global generators of `random` and, where it is imported, numpy from a run's key."""
+    seed = seed_of(run_id)
+    random.seed(seed)
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        words = [(seed >> shift) & 0xFFFFFFFF for shift in range(0, 256, 32)]
+        numpy_random.seed(words)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _text(sql: object) -> str:
+    if isinstance(sql, str):
+        return sql
+    raise ContractError(
+        f"{type(sql).__name__} is not a statement", where="context.db", remedy="Give SQL as text"
+    )
+
+
+def _params(params: Sequence[Any] | Mapping[str, Any]) -> Encoded:
+    if isinstance(params, list | tuple | Mapping):
+        return encode_value(params, "parameters")
+    raise ContractError(
+        f"parameters are {type(params).__name__}",
+        where="context.db",
+        remedy="Give a list, a tuple or a mapping",
+    )

@@ -1,0 +1,252 @@
+"""The service's side of one zygote: starts it, asks it for children, hears of their ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+import optifire
+from optifire.core.errors import OptifireError
+from optifire.workers import messages as say
+from optifire.workers.live import Live
+from optifire.workers.printed import drain, log_pipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Seconds in which a zygote must have imported everything; a cold disk takes most of it.
+START_TIMEOUT: Final = 60.0
+#: Seconds in which a zygote must have ended after the service has hung up.
+END_TIMEOUT: Final = 2.0
+_MAX_CONTROL: Final = 1 << 16
+_PACKAGE_ROOT: Final = Path(optifire.__file__).resolve().parent.parent
+
+#: All that a zygote knows of the machine's environment. Text hashes are the same in every
+#: process, so a plugin that walks over a set does so in the same order each time; libraries that
+#: would start threads of their own are told not to, before they are imported.
+ENVIRONMENT: Final[Mapping[str, str]] = {
+    "PATH": os.defpath,
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "PYTHONPATH": str(_PACKAGE_ROOT),
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+
+
+class Link:
+    """One zygote process and the children it has forked for the service."""
+
+    def __init__(self, settings: say.ChildSettings, folder: Path) -> None:
+        self.settings = settings
+        self._folder = folder
+        self._loop = asyncio.get_running_loop()
+        self._numbers = count(1)
+        self._lives: dict[int, Live] = {}
+        self._unsent: deque[Live] = deque()
+        self._pooled: set[int] = set()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._retired = False
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether children can be asked for."""
+        return not self._gone.done() and not self._retired
+
+    @property
+    def gone(self) -> bool:
+        """Tell whether the process has ended."""
+        return self._gone.done()
+
+    @property
+    def pid(self) -> int:
+        """Give the zygote's process id."""
+        return self._process.pid
+
+    def covers(self, modules: tuple[str, ...]) -> bool:
+        """Tell whether everything that a job imports at the top is there."""
+        return set(modules) <= set(self.settings.modules)
+
+    async def start(self) -> None:
+        """Start the process and wait until it can fork; raises `OptifireError` if it cannot."""
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        near.setblocking(False)
+        self._control = near
+        self._log, log_writer = log_pipe()
+        try:
+            self._process = self._spawn(far.fileno(), log_writer)
+        finally:
+            far.close()
+            os.close(log_writer)
+        self._pidfd = os.pidfd_open(self._process.pid)
+        self._loop.add_reader(near.fileno(), self._readable)
+        self._loop.add_reader(self._pidfd, self._process_ended)
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                await self._ready
+        except BaseException:
+            self._process.kill()
+            await self.close()
+            raise
+
+    def _spawn(self, control: int, log: int) -> subprocess.Popen[bytes]:
+        settings = msgspec.json.encode(self.settings).decode()
+        command = [sys.executable, "-P", "-m", "optifire.child"]
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [*command, str(control), str(os.getpid()), settings],
+            pass_fds=(control,),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=dict(ENVIRONMENT),
+            cwd=self._folder,
+            start_new_session=True,
+        )
+
+    # --- children ---------------------------------------------------------------------------
+
+    def fork(self, *, pooled: bool = False) -> Live:
+        """Ask for a child; it can be talked to at once."""
+        live = Live(next(self._numbers), self._loop)
+        live.on_stuck = self._process.kill
+        self._lives[live.number] = live
+        if pooled:
+            self._pooled.add(live.number)
+        if not self.alive:
+            self._drop(live.number)
+            live.sent()
+            live.lost("the zygote has ended")
+            return live
+        self._unsent.append(live)
+        if len(self._unsent) == 1:
+            self._flush()
+        return live
+
+    def _flush(self) -> None:
+        while self._unsent:
+            live = self._unsent[0]
+            wanted = say.encode(say.Fork(live.number, live.number in self._pooled))
+            try:
+                socket.send_fds(self._control, [wanted], [live.far.fileno(), live.log_writer])
+            except BlockingIOError:
+                self._loop.add_writer(self._control.fileno(), self._flush)
+                return
+            except (BrokenPipeError, ConnectionResetError):
+                break  # the end of the process is on its way and tells every child's run
+            live.sent()
+            self._unsent.popleft()
+        self._loop.remove_writer(self._control.fileno())
+
+    def _readable(self) -> None:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._control, _MAX_CONTROL, 1)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            data, descriptors = b"", []
+        if not data:
+            self._loop.remove_reader(self._control.fileno())
+            return
+        message = say.from_zygote.decode(data)
+        if isinstance(message, say.Ready):
+            self._ready.set_result(None)
+        elif isinstance(message, say.Forked):
+            self._forked(message, descriptors[0])
+        elif isinstance(message, say.NotForked):
+            self._drop(message.number).lost(message.why)
+        else:
+            self._drop(message.number).finish(message)
+
+    def _forked(self, message: say.Forked, pidfd: int) -> None:
+        live = self._lives.get(message.number)
+        if live is None:
+            os.close(pidfd)
+        else:
+            live.forked(message.pid, pidfd)
+
+    def _drop(self, number: int) -> Live:
+        self._pooled.discard(number)
+        live = self._lives.pop(number)
+        if self._retired and not self._lives:
+            self._hang_up()
+        return live
+
+    # --- end --------------------------------------------------------------------------------
+
+    def _process_ended(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        while self._loop.remove_reader(self._control.fileno()):
+            self._last_words()
+        status = self._process.wait()
+        said = drain(self._log).decode("utf-8", "replace").strip()
+        if not self._ready.done():
+            self._ready.set_exception(_not_started(status, said))
+        self._gone.set_result(None)
+        for live in list(self._lives.values()):
+            live.sent()
+            live.lost(f"the zygote ended with status {status}")
+        self._lives.clear()
+        self._unsent.clear()
+
+    def _last_words(self) -> None:
+        """Hear what the zygote said before it ended."""
+        with suppress(KeyError, BlockingIOError):
+            while True:
+                data, descriptors, _, _ = socket.recv_fds(self._control, _MAX_CONTROL, 1)
+                if not data:
+                    return
+                message = say.from_zygote.decode(data)
+                if isinstance(message, say.Forked):
+                    self._forked(message, descriptors[0])
+                elif isinstance(message, say.Ended):
+                    self._drop(message.number).finish(message)
+
+    def retire(self) -> None:
+        """Take no more children, and end when the last one has ended."""
+        self._retired = True
+        if not self._lives:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if not self._gone.done():
+            self._control.shutdown(socket.SHUT_RDWR)
+
+    async def close(self) -> None:
+        """End the process and every child; returns when they are gone."""
+        for live in list(self._lives.values()):
+            live.stop(signal.SIGKILL)
+        if not self._gone.done():
+            with suppress(OSError):
+                self._control.shutdown(socket.SHUT_RDWR)
+            killer = self._loop.call_later(END_TIMEOUT, self._process.kill)
+            await asyncio.shield(self._gone)
+            killer.cancel()
+        self._loop.remove_reader(self._control.fileno())
+        self._loop.remove_writer(self._control.fileno())
+        self._control.close()
+        for descriptor in (self._log, self._pidfd):
+            os.close(descriptor)
+
+
+def _not_started(status: int, said: str) -> OptifireError:
+    last = said.splitlines()[-1] if said else "it said nothing"
+    return OptifireError(
+        f"a zygote ended with status {status} before it could fork: {last}",
+        where="optifire.child",
+        remedy="Run `optifire doctor`",
+    )

@@ -1,0 +1,240 @@
+"""What service, zygote and child say to each other: typed MessagePack, checked where it arrives.
+
+On the run's socket every message has its length in four bytes before it. The control socket
+between service and zygote keeps messages apart by itself (SOCK_SEQPACKET).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from optifire.core.errors import PluginFault
+from optifire.core.ports import Event, Given, Outcome
+from optifire.sdk.context import SessionView
+
+#: Longest message that is taken from a child; what a run hands over is checked before it is sent.
+MAX_MESSAGE: Final = 256 << 20
+_LENGTH: Final = struct.Struct(">I")
+
+
+class _Message(msgspec.Struct, array_like=True, frozen=True):
+    """A message on a socket."""
+
+
+# --- service to child -------------------------------------------------------------------------
+
+
+class Order(_Message, tag="order"):
+    """One attempt to make: the request without what only the service can hold.
+
+    ``config`` is MessagePack; ``home`` is the folder under which the plugin has its own folders.
+    """
+
+    run_id: str
+    plugin_id: str
+    due: datetime
+    started: datetime
+    attempt: int
+    folder: str
+    class_name: str
+    checksum: str
+    config: bytes
+    given: Mapping[str, Given]
+    events: Sequence[Event]
+    session: SessionView | None
+    replay: bool
+    home: str
+
+
+class Describe(_Message, tag="describe"):
+    """The plugin of a folder is to say what it is."""
+
+    folder: str
+
+
+class Reply(_Message, tag="reply"):
+    """The answer to a question; ``error`` is message, where and remedy of a contract error."""
+
+    names: Sequence[str] = ()
+    given: Given | None = None
+    rows: bytes = b""
+    error: tuple[str, str, str] | None = None
+
+
+# --- child to service -------------------------------------------------------------------------
+
+
+class Started(_Message, tag="started"):
+    """The child is at its first line; ``rss`` is its resident memory there, in bytes."""
+
+    rss: int
+
+
+class AskNames(_Message, tag="names"):
+    """Which names stood when the cycle began."""
+
+
+class AskValue(_Message, tag="value"):
+    """One value of then."""
+
+    name: str
+
+
+class AskRows(_Message, tag="rows"):
+    """The answer to a query on the tables of then."""
+
+    sql: str
+    params: bytes
+    one: bool
+
+
+class Done(_Message, tag="done"):
+    """How the attempt ended; ``lost`` is what it printed beyond what was kept, in bytes."""
+
+    outcome: Outcome
+    lost: int = 0
+
+
+class Described(_Message, tag="described"):
+    """What a plugin said; ``metadata`` and ``plan`` are MessagePack."""
+
+    plugin_id: str
+    class_name: str
+    metadata: bytes
+    plan: bytes
+    hooks: tuple[str, ...]
+
+
+class Faulty(_Message, tag="faulty"):
+    """A plugin could not be loaded or described: message, where and remedy."""
+
+    message: str
+    where: str
+    remedy: str
+
+    def error(self) -> PluginFault:
+        """Give the error that was met in the child."""
+        return PluginFault(self.message, where=self.where, remedy=self.remedy)
+
+
+Question = AskNames | AskValue | AskRows
+FromChild = Started | Question | Done | Described | Faulty
+ToChild = Order | Describe | Reply
+
+
+# --- service and zygote -----------------------------------------------------------------------
+
+
+class ChildSettings(msgspec.Struct, frozen=True):
+    """What a zygote is told when it is started.
+
+    Attributes
+    ----------
+    home
+        Whose ``data/`` holds the user's series.
+    modules
+        What it imports before it forks; none in a light zygote.
+    warm
+        The series that it loads before it forks; None: all built-in ones.
+    aliases, symbol
+        Symbols that stand for others, and the one behind ``market_data``.
+    replay
+        Recorded data is not looked at again once it is loaded.
+    """
+
+    home: str
+    modules: tuple[str, ...] = ()
+    warm: tuple[str, ...] | None = ()
+    aliases: dict[str, str] = {}
+    symbol: str = "SPY"
+    replay: bool = False
+
+
+class Fork(_Message, tag="fork"):
+    """A child is wanted; run socket and log pipe come along. ``pooled``: for many runs."""
+
+    number: int
+    pooled: bool = False
+
+
+class Ready(_Message, tag="ready"):
+    """The zygote has imported what it was told to."""
+
+
+class Forked(_Message, tag="forked"):
+    """The child is there; its pidfd comes along."""
+
+    number: int
+    pid: int
+
+
+class NotForked(_Message, tag="not_forked"):
+    """There is no child, and why."""
+
+    number: int
+    why: str
+
+
+class Ended(_Message, tag="ended"):
+    """The child is gone and reaped: wait status, processor seconds, peak resident bytes."""
+
+    number: int
+    status: int
+    cpu: float
+    peak: int
+
+
+FromZygote = Ready | Forked | NotForked | Ended
+
+_encoder = msgspec.msgpack.Encoder()
+from_child: Final[msgspec.msgpack.Decoder[FromChild]] = msgspec.msgpack.Decoder(FromChild)
+to_child: Final[msgspec.msgpack.Decoder[ToChild]] = msgspec.msgpack.Decoder(ToChild)
+from_zygote: Final[msgspec.msgpack.Decoder[FromZygote]] = msgspec.msgpack.Decoder(FromZygote)
+to_zygote: Final[msgspec.msgpack.Decoder[Fork]] = msgspec.msgpack.Decoder(Fork)
+
+
+def encode(message: _Message) -> bytes:
+    """Give a message's bytes."""
+    return _encoder.encode(message)
+
+
+def framed(message: _Message) -> bytes:
+    """Give a message's bytes with their length before them."""
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Frames:
+    """Cuts a stream of bytes into messages."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take what arrived and give the messages that are complete.
+
+        Raises `ValueError` when the next message would be longer than any may be.
+        """
+        self._kept += data
+        while len(self._kept) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._kept)
+            if length > MAX_MESSAGE:
+                raise ValueError(f"a message of {length:,} bytes")
+            end = _LENGTH.size + length
+            if len(self._kept) < end:
+                return
+            body = bytes(memoryview(self._kept)[_LENGTH.size : end])
+            del self._kept[:end]
+            yield body
+
+    @property
+    def wanted(self) -> int:
+        """How many more bytes the next message needs, 0 when that is not known yet."""
+        if len(self._kept) < _LENGTH.size:
+            return 0
+        return int(_LENGTH.unpack_from(self._kept)[0]) + _LENGTH.size - len(self._kept)

@@ -1,0 +1,181 @@
+"""The child's side of a run: takes an order from its socket, makes the attempt, answers."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from optifire.core.errors import ContractError, PluginFault
+from optifire.core.ports import Given, Outcome
+from optifire.core.types import Encoded
+from optifire.sdk.scope import in_scope
+from optifire.workers import messages as say
+from optifire.workers.attempt import ended_by, finished
+from optifire.workers.context import Kept, Surroundings, context_of, data_folder, reseed, scope_of
+from optifire.workers.context import temp_folder
+from optifire.workers.describing import described
+from optifire.workers.guard import fence
+from optifire.workers.lazyloop import LazyLoop
+from optifire.workers.loading import Loaded, instance, load, running
+
+if TYPE_CHECKING:
+    from optifire.sdk.plugin import Plugin
+    from optifire.sdk.scope import Scope
+    from optifire.workers.printed import PipeWriter
+
+_CHUNK: Final = 1 << 18
+
+
+class Line:
+    """The run's socket, blocking: questions are answered before the plugin goes on.
+
+    It satisfies `optifire.core.ports.View`.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._frames = say.Frames()
+        self._waiting: list[bytes] = []
+        self._lock = threading.Lock()  # a plugin may ask from threads of its own
+        self._names: Sequence[str] | None = None
+
+    def receive(self) -> say.ToChild | None:
+        """Give the next message, None when the service has hung up."""
+        while not self._waiting:
+            data = self._socket.recv(max(_CHUNK, min(self._frames.wanted, 1 << 24)))
+            if not data:
+                return None
+            self._waiting.extend(self._frames.feed(data))
+        return say.to_child.decode(self._waiting.pop(0))
+
+    def send(self, message: say.FromChild) -> None:
+        """Send one message."""
+        self._socket.sendall(say.framed(message))
+
+    def fresh(self) -> None:
+        """Forget what was known of the last run's view."""
+        self._names = None
+
+    def names(self) -> Sequence[str]:
+        """Give the names of all values that stood when the cycle began, sorted."""
+        if self._names is None:
+            self._names = self._ask(say.AskNames()).names
+        return self._names
+
+    def value(self, name: str) -> Given | None:
+        """Give one value of then, or None."""
+        return self._ask(say.AskValue(name)).given
+
+    async def fetch(self, sql: str, params: Encoded, *, one: bool) -> Encoded:
+        """Answer a query on the tables of then; raises `ContractError` naming the statement."""
+        reply = self._ask(say.AskRows(sql, params, one))
+        return Encoded(reply.rows)
+
+    def _ask(self, question: say.Question) -> say.Reply:
+        with self._lock:
+            self.send(question)
+            reply = self.receive()
+        if not isinstance(reply, say.Reply):
+            raise ContractError("the service has hung up", where="context")
+        if reply.error is not None:
+            message, where, remedy = reply.error
+            raise ContractError(message, where=where, remedy=remedy)
+        return reply
+
+
+class Attempts:
+    """Makes the attempts that arrive at one child: one, or many with loaded plugins kept."""
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        printed: PipeWriter,
+        surroundings: Surroundings,
+    ) -> None:
+        self._line = Line(connection)
+        self._printed = printed
+        self._around = surroundings
+        self._loop = LazyLoop()
+        self._kept: dict[tuple[str, str, bool], Loaded] = {}
+
+    def serve(self, rss: int, *, many: bool) -> None:
+        """Answer orders until the service hangs up, or one of them."""
+        faulthandler.enable(2)
+        # Shows where a run stood that has to be stopped; then the signal does what it always does.
+        faulthandler.register(signal.SIGTERM, file=2, chain=True)
+        self._line.send(say.Started(rss))
+        while (message := self._line.receive()) is not None:
+            self._line.send(self._answer(message))
+            if not many:
+                return
+
+    def _answer(self, message: say.ToChild) -> say.FromChild:
+        if isinstance(message, say.Describe):
+            return described(message.folder, self._around.trigger)
+        if isinstance(message, say.Order):
+            self._line.fresh()
+            outcome = self._attempt(message)
+            with suppress(OSError, ValueError):  # the plugin may have closed its output
+                import sys
+
+                sys.stdout.flush()
+            lost, self._printed.lost = self._printed.lost, 0
+            return say.Done(outcome, lost)
+        raise ValueError(f"a reply that nobody asked for: {message!r}")
+
+    def _attempt(self, order: say.Order) -> Outcome:
+        kept, scope = Kept(), scope_of(order, self._around)
+        reseed(order.run_id)
+        try:
+            with in_scope(scope):
+                loaded = self._loaded(order)
+                with running(loaded):
+                    return self._run(order, instance(loaded), kept, scope)
+        except PluginFault as error:
+            return ended_by(error, kept, scope, order.folder)
+
+    def _run(self, order: say.Order, plugin: Plugin, kept: Kept, scope: Scope) -> Outcome:
+        context = context_of(order, self._line, kept, scope, self._around)
+        if order.replay:
+            own = (data_folder(order.home, order.plugin_id),)
+            temp = temp_folder(order.home, order.run_id, order.attempt)
+            fence.raise_for(order.folder, order.home, [str(path) for path in (*own, temp)])
+        try:
+            result = self._drive(plugin, context)
+            return finished(result, kept, scope)
+        except BaseException as error:  # noqa: BLE001 - whatever the plugin raised is its outcome
+            return ended_by(error, kept, scope, order.folder)
+        finally:
+            fence.lower()
+
+    def _drive(self, plugin: Plugin, context: object) -> object:
+        asyncio.set_event_loop(self._loop)
+        try:
+            return self._loop.run_until_complete(plugin.run(context))  # type: ignore[arg-type]
+        finally:
+            self._cancel_rest()
+
+    def _cancel_rest(self) -> None:
+        """End the tasks that the plugin left behind; they belong to the run."""
+        rest = asyncio.all_tasks(self._loop)
+        for task in rest:
+            task.cancel()
+        if rest:
+            self._loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
+
+    def _loaded(self, order: say.Order) -> Loaded:
+        key = (order.folder, order.checksum, order.replay)
+        loaded = self._kept.get(key)
+        if loaded is None:
+            pycache = f"{order.home}/pycache"
+            loaded = load(
+                order.folder, replay=order.replay, checksum=order.checksum, pycache=pycache
+            )
+            self._kept[key] = loaded
+        return loaded

@@ -1,0 +1,223 @@
+"""The process that children are forked from: imports once, forks quickly, reaps, never blocks.
+
+It holds no sockets but its own, no event loop and one thread. Children are told apart by the
+number that the service gave; each gets its own process group, which is swept when the child has
+ended and before it is reaped, while its number cannot be anybody else's.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from optifire.workers import messages as say
+from optifire.workers.printed import take_over_output
+from optifire.workers.serve import Attempts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from optifire.workers.context import Surroundings
+
+_PR_SET_PDEATHSIG: Final = 1
+_MAX_CONTROL: Final = 1 << 16
+#: ru_maxrss is in KiB on Linux, see getrusage(2).
+_KIB: Final = 1024
+_MAX_DESCRIPTOR: Final = (1 << 31) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One living child: the service's number, its process and its pidfd."""
+
+    number: int
+    pid: int
+    pidfd: int
+
+
+class Zygote:
+    """Forks children on demand until the service hangs up.
+
+    Parameters
+    ----------
+    control
+        The connection to the service, SOCK_SEQPACKET.
+    surroundings
+        What every run in a child is offered.
+    after_fork
+        Called in each child before anything else, to put right what a fork has left behind.
+    """
+
+    def __init__(
+        self,
+        control: socket.socket,
+        surroundings: Surroundings,
+        after_fork: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._control = control
+        self._around = surroundings
+        self._after_fork = after_fork
+        self._children: dict[int, Child] = {}
+        self._unsent: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._poll = select.poll()
+        self._pid = os.getpid()
+
+    def serve(self) -> None:
+        """Freeze what is imported, say so, and serve until the service hangs up."""
+        self._control.setblocking(False)
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # nothing here makes cycles, and a collection would touch every page
+        self._poll.register(self._control, select.POLLIN)
+        self._send(say.Ready())
+        while self._turn():
+            pass
+        for child in self._children.values():
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
+        for child in list(self._children.values()):
+            self._reap(child)
+
+    def _turn(self) -> bool:
+        """Handle what is ready; False when the service has hung up."""
+        for descriptor, happened in self._poll.poll():
+            child = self._children.get(descriptor)
+            if child is not None:
+                self._reap(child)
+            elif happened & select.POLLOUT:
+                self._flush()
+            if child is None and happened & (select.POLLIN | select.POLLHUP) and not self._take():
+                return False
+        return True
+
+    def _take(self) -> bool:
+        """Take one message from the service."""
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._control, _MAX_CONTROL, 2)
+        except BlockingIOError:
+            return True
+        except ConnectionResetError:
+            return False
+        if not data:
+            return False
+        try:
+            self._fork(say.to_zygote.decode(data), *descriptors)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return True
+
+    def _fork(self, wanted: say.Fork, connection: int, log: int) -> None:
+        if threading.active_count() != 1 or threads() != 1:
+            self._send(say.NotForked(wanted.number, "the zygote has more than one thread"))
+            return
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._send(say.NotForked(wanted.number, f"fork: {error.strerror}"))
+            return
+        if pid == 0:
+            self._be_child(connection, log, many=wanted.pooled)
+        with suppress(ProcessLookupError, PermissionError):  # either side may be first
+            os.setpgid(pid, pid)
+        pidfd = os.pidfd_open(pid)
+        self._children[pidfd] = Child(wanted.number, pid, pidfd)
+        self._poll.register(pidfd, select.POLLIN)
+        self._send(say.Forked(wanted.number, pid), os.dup(pidfd))
+
+    def _be_child(self, connection: int, log: int, *, many: bool) -> None:
+        """Make the attempts of a child, and never come back."""
+        code = 0
+        try:
+            os.setpgid(0, 0)
+            die_with_parent(self._pid)
+            printed = take_over_output(log)
+            self._close_all_but(connection)
+            gc.enable()
+            self._after_fork()
+            attempts = Attempts(socket.socket(fileno=connection), printed, self._around)
+            attempts.serve(_resident(), many=many)
+        except BaseException:  # noqa: BLE001 - a child never goes on as a second zygote
+            code = 70  # EX_SOFTWARE, sysexits.h
+            with suppress(Exception):
+                traceback.print_exc()
+        finally:
+            with suppress(Exception):
+                sys.stdout.flush()
+            os._exit(code)
+
+    def _close_all_but(self, connection: int) -> None:
+        """Close what belongs to the zygote; standard streams and the run's socket stay."""
+        os.closerange(3, connection)
+        os.closerange(connection + 1, _MAX_DESCRIPTOR)
+
+    def _reap(self, child: Child) -> None:
+        """Sweep the group of a child that has ended, reap it and report."""
+        os.waitid(os.P_PIDFD, child.pidfd, os.WEXITED | os.WNOWAIT)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        _, status, usage = os.wait4(child.pid, 0)
+        self._poll.unregister(child.pidfd)
+        os.close(child.pidfd)
+        del self._children[child.pidfd]
+        cpu = usage.ru_utime + usage.ru_stime
+        self._send(say.Ended(child.number, status, cpu, usage.ru_maxrss * _KIB))
+
+    def _send(self, message: say.FromZygote, *descriptors: int) -> None:
+        """Send now what can be sent, keep the rest; the descriptors are closed once sent."""
+        self._unsent.append((say.encode(message), descriptors))
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._unsent:
+            data, descriptors = self._unsent[0]
+            try:
+                self._control.sendmsg([data], _ancillary(descriptors))
+            except BlockingIOError:
+                break
+            except (BrokenPipeError, ConnectionResetError):
+                self._unsent.clear()  # the service has hung up, which the next turn sees
+                break
+            self._unsent.popleft()
+            for descriptor in descriptors:
+                os.close(descriptor)
+        events = select.POLLIN | (select.POLLOUT if self._unsent else 0)
+        self._poll.modify(self._control, events)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have this process killed when its parent dies; it ends now if that has happened already."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def _ancillary(descriptors: Sequence[int]) -> list[tuple[int, int, array.array[int]]]:
+    if not descriptors:
+        return []
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
+
+
+def threads() -> int:
+    """Count the threads of this process, those that Python does not know included."""
+    return len(os.listdir("/proc/self/task"))
+
+
+def _resident() -> int:
+    """Give this process's resident memory in bytes."""
+    with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - quicker, in every run
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
