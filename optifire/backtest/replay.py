@@ -226,7 +226,7 @@ class Replay:
         self._progress(Progress(bisect_right(self._closes, now), len(self._closes), now))
         return Batch(meta={META_TICK: now.isoformat()})
 
-    def _report(self, name: str, error: BaseException) -> None:
+    def _report(self, _: str, error: BaseException) -> None:
         """Stop at the first crash: a replay is whole or nothing."""
         if self._crash is None:
             self._crash = error

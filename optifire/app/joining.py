@@ -1,0 +1,160 @@
+"""From a home to a catalog: configuration, calendars, plugins, and the worker that asks them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from optifire.calendars.names import resolve
+from optifire.calendars.refresh import refresh
+from optifire.calendars.registry import NoTableError, load_calendar
+from optifire.core.errors import ConfigError
+from optifire.core.settings import Settings
+from optifire.core.types import Environment
+from optifire.host.build import Ground, build_catalog
+from optifire.host.config_file import read_settings
+from optifire.host.descriptions import Descriptions
+from optifire.host.discovery import Scanner
+from optifire.host.features import Features, load_features
+from optifire.host.kept_code import KeptCode
+from optifire.host.variables import read_variables
+from optifire.runtime.aps_trigger import rebuild
+from optifire.runtime.clock import wall_now
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from optifire.core.calendar import Calendar
+    from optifire.core.ports import Describer
+    from optifire.host.catalog import Catalog
+    from optifire.host.home import Home
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One accepted state of all configuration files of a home.
+
+    ``texts`` holds the files as they were read, by name; ``version`` is their hash.
+    """
+
+    features: Features
+    settings: Settings
+    variables: Mapping[str, str]
+    texts: Mapping[str, str]
+
+    @property
+    def version(self) -> str:
+        """The hash of what the files say, environment variables left out."""
+        total = hashlib.sha256()
+        for name in sorted(self.texts):
+            total.update(f"{name}\0{self.texts[name]}\0".encode())
+        return total.hexdigest()[:16]
+
+
+def read_configuration(
+    home: Home, *, environment: str | None = None, command: Mapping[str, object] | None = None
+) -> Configuration:
+    """Read and check every configuration file of a home.
+
+    Raises
+    ------
+    ConfigError
+        With file, line and key of what is wrong.
+    """
+    variables = read_variables(home.secrets, os.environ)
+    override = {**(command or {})}
+    if environment is not None:
+        override["environment"] = environment
+    features = load_features(home, os.environ, override)
+    settings, _ = read_settings(home.config_file("config"))
+    names = ("features", f"features.{features.environment.value}", "config", "closures")
+    files = [home.config_file(name) for name in names]
+    texts = {file.name: file.read_text(encoding="utf-8") for file in files if file is not None}
+    return Configuration(features, settings, variables, texts)
+
+
+class Calendars:
+    """The calendars of one home, each read once; a table that is missing is built."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._known: dict[str, Calendar] = {}
+
+    async def get(self, name: str, where: str = "") -> Calendar:
+        """Give a calendar by name; raises `ConfigError` naming the place that asks for it."""
+        code = resolve(name, where)
+        if code not in self._known:
+            try:
+                self._known[code] = load_calendar(code, self._home.root, where=where)
+            except NoTableError:
+                await self.refresh(code, wall_now().date())
+                self._known[code] = load_calendar(code, self._home.root, where=where)
+        return self._known[code]
+
+    async def refresh(self, code: str, today: date) -> None:
+        """Build the table of an exchange anew in a child process."""
+        await refresh(self._home.root, code, today)
+
+    def forget(self) -> None:
+        """Read tables and closures again when they are asked for next."""
+        self._known.clear()
+
+    @property
+    def loaded(self) -> Mapping[str, Calendar]:
+        """The calendars in use, by code."""
+        return self._known
+
+
+class Catalogs:
+    """Builds the catalog of a home, again and again as its files change.
+
+    Parameters
+    ----------
+    home
+        Whose configuration and plugins are read.
+    describer
+        Asks plugins what they are, away from this process.
+    """
+
+    def __init__(self, home: Home, describer: Describer) -> None:
+        self.home = home
+        self.calendars = Calendars(home)
+        self._scanner = Scanner()
+        descriptions = Descriptions(describer, home.cache / "descriptions.msgpack")
+        kept = KeptCode(home.cache / "code")
+        self._ground = Ground(descriptions, self.calendars.get, rebuild, kept)
+
+    async def build(self, configuration: Configuration, last: Catalog | None = None) -> Catalog:
+        """Give the catalog of one configuration; a plugin at fault is listed with its reason."""
+        features = configuration.features
+        discovery = self._scanner.scan(self.home, features.plugin_paths, sources_of(features))
+        return await build_catalog(
+            ground=self._ground,
+            features=features,
+            settings=configuration.settings,
+            discovery=discovery,
+            variables=configuration.variables,
+            config_hash=configuration.version,
+            last=last,
+        )
+
+
+def sources_of(features: Features) -> dict[str, str]:
+    """Give for each plugin that says so which of several sources it is taken from."""
+    found: dict[str, str] = {}
+    for folded, name in features.named.items():
+        try:
+            source = features.entry(name).get("source")
+        except ConfigError:
+            continue  # build_catalog meets the same error and lists the plugin with it
+        if source is not None:
+            found[folded] = source
+    return found
+
+
+def is_recorded(environment: Environment) -> bool:
+    """Tell whether an environment plays recorded data instead of the wall clock."""
+    return environment is Environment.DEMO

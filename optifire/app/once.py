@@ -1,0 +1,113 @@
+"""One run by hand, without a service: in this process tree, against a ledger."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optifire.app.joining import Catalogs, read_configuration
+from optifire.app.opening import worker_settings
+from optifire.core.errors import NotFoundError
+from optifire.core.job import Placement
+from optifire.runtime.admission import Slots
+from optifire.runtime.blackboard import Blackboard
+from optifire.runtime.bus import CommitBus
+from optifire.runtime.clock import SystemClock, VirtualClock, wall_now
+from optifire.runtime.engine import Engine, Pace, Program, Rooms
+from optifire.runtime.recorder import LiveRecorder
+from optifire.runtime.runner import Runner
+from optifire.runtime.timer import ApsTimer
+from optifire.store.sqlite import SqliteStore
+from optifire.workers.inline import InlineWorker
+from optifire.workers.isolated import IsolatedWorker
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from optifire.core.ledger import RunRow
+    from optifire.core.ports import Clock
+    from optifire.host.catalog import Catalog
+    from optifire.host.home import Home
+
+
+async def run_once(home: Home, plugin_id: str, *, at: datetime | None, db: Path | None) -> RunRow:
+    """Run one plugin now, or as of an instant, with what it needs run first; give its row.
+
+    With `at`, feed and context stand at that instant and the ledger is thrown away unless `db`
+    names a file; without, the run is recorded as manual in the home's ledger.
+
+    Raises
+    ------
+    OptifireError
+        The configuration, the ledger or the plugin is at fault.
+    """
+    async with AsyncExitStack() as resources:
+        configuration = read_configuration(home)
+        if db is None and at is not None:
+            folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="optifire-"))
+            db = Path(folder) / "once.db"
+        path = db or home.database(configuration.features.environment.value)
+        store = SqliteStore(path, clock=wall_now)
+        recovered = await store.open()
+        resources.push_async_callback(store.close)
+        isolated = IsolatedWorker(
+            worker_settings(home, configuration.settings, replay=at is not None)
+        )
+        resources.push_async_callback(isolated.stop)
+        await isolated.start()
+        catalog = await Catalogs(home, isolated).build(configuration)
+        _require(catalog, plugin_id)
+        clock: Clock
+        if at is None:
+            clock = SystemClock(ApsTimer())
+            resources.callback(clock.stop)
+        else:
+            clock = VirtualClock(at)
+        bus, board = CommitBus(), Blackboard(recovered.values)
+        workers = {
+            Placement.ISOLATED: isolated,
+            Placement.INLINE: InlineWorker(worker_settings(home, configuration.settings)),
+        }
+        rooms = Rooms(
+            clock,
+            LiveRecorder(store, board, clock, bus.tell),
+            Runner(workers, clock),
+            board,
+            Slots(configuration.settings.system.concurrency_on(os.cpu_count() or 1)),
+        )
+        return await _fire(catalog, rooms, plugin_id, bus)
+
+
+async def _fire(catalog: Catalog, rooms: Rooms, plugin_id: str, bus: CommitBus) -> RunRow:
+    """Run an engine for one manual firing."""
+    crashes: list[BaseException] = []
+    now = rooms.clock.now()
+    engine = Engine(
+        Program(catalog.jobs, catalog.graph),
+        rooms,
+        Pace(in_step=True, until=now),
+        start=now,
+        since={},
+        report=lambda _, error: crashes.append(error),
+    )
+    ended = bus.ended(engine.fire(catalog.find(plugin_id).plugin_id))
+    await engine.run()
+    if crashes:
+        raise crashes[0]
+    return await ended
+
+
+def _require(catalog: Catalog, plugin_id: str) -> None:
+    """Raise unless the plugin is there, switched on, and not at fault."""
+    listed = catalog.find(plugin_id)
+    if listed.error is not None:
+        raise listed.error
+    if listed.plugin_id not in catalog.jobs:
+        raise NotFoundError(
+            f"{listed.plugin_id} is switched off",
+            where=plugin_id,
+            remedy=f"Run `optifire plugins enable {listed.plugin_id}` first",
+        )

@@ -1,0 +1,247 @@
+"""Opens a home as a service: ledger, workers, catalog, engine, and what was in flight."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
+from optifire.app.service import Service
+from optifire.app.status import RunBoard
+from optifire.app.switches import DISABLED, ENABLED, last_switches, switch_notes, switched_meanwhile
+from optifire.core.calendar import Calendar
+from optifire.core.errors import ConfigError, LockedError
+from optifire.core.job import Placement
+from optifire.core.ledger import Batch, ConfigVersion, NoteRow, Recovered, RunFilter
+from optifire.core.ports import Clock, Worker
+from optifire.host.catalog import Catalog
+from optifire.host.client import is_listening
+from optifire.host.home import Home
+from optifire.runtime.admission import Slots
+from optifire.runtime.blackboard import Blackboard
+from optifire.runtime.bus import CommitBus
+from optifire.runtime.clock import PacedClock, SystemClock, wall_now
+from optifire.runtime.engine import Engine, Pace, Program, Rooms
+from optifire.runtime.recorder import LiveRecorder
+from optifire.runtime.recovery import recover
+from optifire.runtime.runner import Runner
+from optifire.runtime.timer import ApsTimer
+from optifire.store.reader import LedgerReader
+from optifire.store.sqlite import SqliteStore
+from optifire.workers.inline import InlineWorker
+from optifire.workers.isolated import IsolatedWorker, WorkerSettings
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+    from pathlib import Path
+
+    from optifire.core.settings import Settings
+    from optifire.core.types import PluginId
+
+_JUST_BEFORE = timedelta(microseconds=1)
+#: Rows of which the screen remembers the last one of each plugin.
+MOST_REMEMBERED = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a command line says over the configuration: environment, pace, a fresh start."""
+
+    environment: str | None = None
+    pace: float | None = None
+    fresh: bool = False
+
+
+def worker_settings(home: Home, settings: Settings, *, replay: bool = False) -> WorkerSettings:
+    """Give what the workers of a home are made with."""
+    return WorkerSettings(
+        home=home.root,
+        files=home.data,
+        aliases=settings.data.aliases,
+        symbol=settings.data.default_symbol,
+        replay=replay,
+    )
+
+
+async def open_service(home: Home, overrides: Overrides, resources: AsyncExitStack) -> Service:
+    """Open a home; everything opened is closed with `resources`.
+
+    Raises
+    ------
+    ConfigError
+        With file, line and key.
+    LockedError
+        Another service holds the ledger.
+    StoreError
+        The ledger cannot be used.
+    """
+    configuration = read_configuration(home, environment=overrides.environment)
+    environment = configuration.features.environment
+    path = home.database(environment.value)
+    if is_listening(home.socket):
+        raise LockedError(
+            "another service is running in this home",
+            where=str(home.socket),
+            remedy="Stop it first, or use it: `optifire status`",
+        )
+    if overrides.fresh:
+        await discard(path)
+    store = SqliteStore(path, clock=wall_now)
+    recovered = await store.open()
+    resources.push_async_callback(store.close)
+    isolated = IsolatedWorker(worker_settings(home, configuration.settings))
+    resources.push_async_callback(isolated.stop)
+    await isolated.start()
+    catalogs = Catalogs(home, isolated)
+    catalog = await catalogs.build(configuration)
+    market = await catalogs.calendars.get(configuration.settings.market.calendar)
+    recorded = is_recorded(environment)
+    clock = _clock(configuration.settings, market, recovered, overrides, recorded=recorded)
+    if isinstance(clock, SystemClock):
+        resources.callback(clock.stop)
+    opening = _Opening(home, configuration, catalogs, catalog, store, recovered, clock, market)
+    return await opening.service({Placement.ISOLATED: isolated}, recorded=recorded)
+
+
+async def discard(path: Path) -> None:
+    """Remove a ledger that no service holds; raises `LockedError` when one does."""
+    store = SqliteStore(path, clock=wall_now)
+    await store.open()
+    await store.remove()
+
+
+@dataclass(slots=True)
+class _Opening:
+    """The parts that a service is made of, while it is being made."""
+
+    home: Home
+    configuration: Configuration
+    catalogs: Catalogs
+    catalog: Catalog
+    store: SqliteStore
+    recovered: Recovered
+    clock: Clock
+    market: Calendar
+
+    async def service(self, workers: dict[Placement, Worker], *, recorded: bool) -> Service:
+        """Make engine and service, and take up what was in flight."""
+        bus, board = CommitBus(), Blackboard(self.recovered.values)
+        recorder = LiveRecorder(self.store, board, self.clock, bus.tell)
+        workers[Placement.INLINE] = InlineWorker(worker_settings(self.home, self._settings))
+        rooms = Rooms(
+            self.clock,
+            recorder,
+            Runner(workers, self.clock),
+            board,
+            Slots(self._settings.system.concurrency_on(os.cpu_count() or 1)),
+        )
+        now = self.clock.now()
+        async with LedgerReader(self.store.path) as ledger:
+            notes = [*await ledger.notes(kind=ENABLED, since=None)]
+            notes += await ledger.notes(kind=DISABLED, since=None)
+            notes.sort(key=lambda note: note.at, reverse=True)
+            rows = await ledger.runs(RunFilter(limit=MOST_REMEMBERED))
+            counts = await ledger.statuses()
+        was = last_switches(notes)
+        started, stopped = switched_meanwhile(was, self.catalog.jobs)
+        runs = RunBoard(reversed(rows), counts)
+        bus.listen(runs.listen)
+        crashes: list[str] = []
+        engine = Engine(
+            Program(self.catalog.jobs, self.catalog.graph),
+            rooms,
+            self._pace(recorded=recorded),
+            start=now,
+            since=self._since(started),
+            report=service.crashed,
+        )
+        service = Service(
+            self.home,
+            self.configuration,
+            self.catalogs,
+            self.catalog,
+            engine,
+            recorder=recorder,
+            bus=bus,
+            runs=runs,
+            recorded=recorded,
+            crashes=crashes,
+        )
+        recovery = recover(self.recovered, self.catalog.jobs, now)
+        recovery.batch.extend(self._first_rows(started, stopped, now))
+        await recorder.write(recovery.batch)
+        engine.take_up(recovery.firings, self.recovered.waiting_events)
+        return service
+
+    @property
+    def _settings(self) -> Settings:
+        return self.configuration.settings
+
+    def _since(self, started: list[PluginId]) -> dict[PluginId, datetime]:
+        """Give how far each job is accounted for; what was off meanwhile begins now."""
+        fresh = set(started)
+        return {
+            each: cursor for each, cursor in self.recovered.cursors.items() if each not in fresh
+        }
+
+    def _pace(self, *, recorded: bool) -> Pace:
+        if not recorded:
+            return Pace()
+        _, until = demo_bounds(self._settings, self.market)
+        return Pace(in_step=True, until=until, jumping=True, stay=True)
+
+    def _first_rows(self, started: list[PluginId], stopped: list[PluginId], now: datetime) -> Batch:
+        """Give what a start writes down: switches, and the configuration it began with."""
+        configuration = self.configuration
+        version = ConfigVersion(configuration.version, wall_now(), "start", configuration.texts)
+        notes = switch_notes(started, stopped, now, "start")
+        notes.append(NoteRow(now, "start", str(self.recovered.start), _how(self.recovered)))
+        return Batch(notes=notes, configs=[version])
+
+
+def _how(recovered: Recovered) -> str:
+    """Say how the start before this one ended."""
+    if recovered.start == 1:
+        return "first start"
+    return "after a clean stop" if recovered.clean else "after an unclean end"
+
+
+def demo_bounds(settings: Settings, market: Calendar) -> tuple[datetime, datetime]:
+    """Give the instants just before the demo's first day and at the end of its last one.
+
+    Raises
+    ------
+    ConfigError
+        The calendar's table does not cover these days.
+    """
+    demo, zone = settings.demo, ZoneInfo(market.tz)
+    for key, day in (("demo.from", demo.first), ("demo.to", demo.last)):
+        if not market.first <= day <= market.horizon:
+            raise ConfigError(
+                f"{day} is outside the table of {market.name} ({market.first} to {market.horizon})",
+                where=f"{key} of config.yaml",
+                remedy="Choose days inside the table",
+            )
+    first = datetime.combine(demo.first, time(), zone).astimezone(UTC) - _JUST_BEFORE
+    after = demo.last + timedelta(days=1)
+    return first, datetime.combine(after, time(), zone).astimezone(UTC) - _JUST_BEFORE
+
+
+def _clock(
+    settings: Settings,
+    market: Calendar,
+    recovered: Recovered,
+    overrides: Overrides,
+    *,
+    recorded: bool,
+) -> Clock:
+    """Give the wall clock, or the demo's at the instant that the ledger has come to."""
+    if not recorded:
+        return SystemClock(ApsTimer())
+    first, _ = demo_bounds(settings, market)
+    reached = max(recovered.cursors.values(), default=first)
+    pace = settings.demo.pace if overrides.pace is None else overrides.pace
+    return PacedClock(max(first, reached), pace)

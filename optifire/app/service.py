@@ -1,0 +1,171 @@
+"""The service: one home, one ledger, one engine, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from optifire.app.joining import Catalogs, Configuration, read_configuration
+from optifire.app.status import (
+    Health,
+    RunBoard,
+    context_of,
+    horizon_trouble,
+    next_of,
+    plugins_of,
+)
+from optifire.app.switches import switch_notes
+from optifire.core.errors import OptifireError
+from optifire.core.ledger import Batch, ConfigVersion, NoteRow, RunRow
+from optifire.host.catalog import Catalog, difference
+from optifire.runtime.clock import wall_now
+from optifire.runtime.engine import Engine, Program
+from optifire.store.codec import iso
+
+if TYPE_CHECKING:
+    from optifire.host.home import Home
+    from optifire.runtime.bus import CommitBus
+    from optifire.runtime.recorder import LiveRecorder
+
+log = logging.getLogger("optifire.service")
+
+#: Seconds that the cycles in flight have after a stop.
+DRAIN_SECONDS = 10.0
+#: Who changed the configuration, where a file was edited.
+BY_FILE = "file"
+
+
+class Service:
+    """A running home: `optifire.app.opening.open_service` makes one, `run` goes on until `stop`."""
+
+    def __init__(  # noqa: PLR0913 - the parts of a service, each made elsewhere
+        self,
+        home: Home,
+        configuration: Configuration,
+        catalogs: Catalogs,
+        catalog: Catalog,
+        engine: Engine,
+        *,
+        recorder: LiveRecorder,
+        bus: CommitBus,
+        runs: RunBoard,
+        recorded: bool,
+        crashes: list[str],
+    ) -> None:
+        self.home = home
+        self.environment = configuration.features.environment.value
+        self.catalog = catalog
+        self.engine = engine
+        self.recorded = recorded
+        self._configuration = configuration
+        self._catalogs = catalogs
+        self._recorder = recorder
+        self._bus = bus
+        self._runs = runs
+        self._reloading = asyncio.Lock()
+        self._refused: OptifireError | None = None
+        self._crashes = crashes
+        self._state = "starting"
+
+    async def run(self) -> None:
+        """Run until `stop`; then wait for what is in flight, cancel the rest, and return."""
+        self._state = "running"
+        cancelled = await self.engine.run(grace=DRAIN_SECONDS)
+        self._state = "stopped"
+        if cancelled:
+            log.warning("%d cycles were cancelled after %g s", cancelled, DRAIN_SECONDS)
+
+    def stop(self) -> None:
+        """Start nothing more and drain."""
+        self._state = "stopping"
+        self.engine.stop()
+
+    async def run_now(self, plugin_id: str, *, why: str, force: bool = False) -> RunRow:
+        """Run one plugin now, recorded as manual, and give its row when it has ended.
+
+        Raises
+        ------
+        NotFoundError
+            No such plugin, or it is not switched on.
+        """
+        listed = self.catalog.find(plugin_id)
+        reason = why or "by hand"
+        run_id = self.engine.fire(listed.plugin_id, force=reason if force else "")
+        ended = self._bus.ended(run_id)
+        note = NoteRow(wall_now(), "manual", run_id, reason)
+        await self._recorder.write(Batch(notes=[note]))
+        return await ended
+
+    async def cancel(self, run_id: str, why: str) -> bool:
+        """End a run in progress; False when none of this id is."""
+        return self.engine.cancel(run_id, why or "by hand")
+
+    async def reload(self, author: str = BY_FILE) -> dict[str, Any]:
+        """Read configuration and plugins again and go over to them between two ticks.
+
+        What cannot be read keeps the last good state; health is red until it can.
+        """
+        async with self._reloading:
+            try:
+                configuration = read_configuration(self.home)
+                self._catalogs.calendars.forget()
+                catalog = await self._catalogs.build(configuration, self.catalog)
+            except OptifireError as error:
+                self._refused = error
+                log.error("the configuration is not taken over: %s", error)  # noqa: TRY400
+                return {"ok": False, "changed": [], "errors": [str(error)]}
+            self._refused = None
+            return await self._go_over(configuration, catalog, author)
+
+    async def _go_over(
+        self, configuration: Configuration, catalog: Catalog, author: str
+    ) -> dict[str, Any]:
+        """Swap the catalog in and write down what changed, in one transaction."""
+        change = difference(self.catalog, catalog)
+        now = self.engine.rooms.clock.now()
+        batch = Batch(notes=switch_notes(change.started, change.stopped, now, author))
+        if configuration.version != self._configuration.version:
+            version = ConfigVersion(configuration.version, wall_now(), author, configuration.texts)
+            batch.configs.append(version)
+        self.catalog, self._configuration = catalog, configuration
+        if change:
+            self.engine.swap(Program(catalog.jobs, catalog.graph))
+        await self._recorder.write(batch)
+        changed = [*change.started, *change.stopped, *change.changed]
+        log.info("configuration %s: %s", configuration.version, ", ".join(changed) or "no change")
+        errors = [str(finding) for finding in catalog.errors]
+        return {"ok": not errors, "changed": changed, "errors": errors}
+
+    async def status(self) -> dict[str, Any]:
+        """Give the service's state, as JSON can say it."""
+        now = self.engine.rooms.clock.now()
+        finished = self.recorded and self.engine.finished
+        return {
+            "state": "finished" if finished and self._state == "running" else self._state,
+            "environment": self.environment,
+            "recorded": self.recorded,
+            "now": iso(now),
+            "health": self.health().as_json(),
+            "running": self._runs.running(),
+            "next": [] if finished else next_of(self.engine, now),
+            "plugins": plugins_of(self.catalog, self._runs),
+            "context": context_of(self.engine.rooms.board.snapshot()),
+            "market": {
+                "calendar": self._configuration.settings.market.calendar,
+                "tz": self._configuration.settings.market.tz,
+            },
+        }
+
+    def health(self) -> Health:
+        """Give what is not well, with reasons."""
+        health = Health(red=list(self._crashes))
+        if self._refused is not None:
+            health.red.append(f"configuration not taken over: {self._refused}")
+        if self._recorder.trouble is not None:
+            health.red.append(f"the ledger cannot be written: {self._recorder.trouble}")
+        wall = wall_now()
+        health.red += horizon_trouble(self._catalogs.calendars.loaded, wall)
+        health.amber += [str(finding) for finding in self.catalog.errors]
+        health.amber += [f"{one.plugin_id}: {one.stale}" for one in self.catalog.stale]
+        return health

@@ -1,0 +1,159 @@
+"""What the service says of itself: a picture kept up by commits, and its health."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from optifire.core.run import TERMINAL, RunKind
+from optifire.store.codec import iso
+from optifire.workers.wire import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from optifire.core.calendar import Calendar
+    from optifire.core.ledger import Batch, ContextValue, RunRow
+    from optifire.core.types import PluginId
+    from optifire.host.catalog import Catalog
+    from optifire.runtime.engine import Engine
+
+#: How far ahead `next` looks, and how many entries it shows.
+AHEAD = timedelta(days=8)
+MOST_NEXT = 20
+#: Below this many days of session table nobody can rely on tomorrow's schedule.
+LEAST_HORIZON_DAYS = 30
+#: Values of the shared context longer than this are not shown.
+LONGEST_SHOWN = 64
+
+
+@dataclass(slots=True)
+class Health:
+    """Green, amber or red, with everything that is not green."""
+
+    red: list[str] = field(default_factory=list)
+    amber: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give level and reasons, the worst first."""
+        level = "red" if self.red else "amber" if self.amber else "green"
+        return {"level": level, "reasons": [*self.red, *self.amber]}
+
+
+class RunBoard:
+    """The last run of each plugin, how its runs ended, and what is in progress."""
+
+    def __init__(
+        self, rows: Iterable[RunRow], counts: Mapping[PluginId, Mapping[str, int]]
+    ) -> None:
+        self._last: dict[PluginId, RunRow] = {}
+        self._running: dict[str, RunRow] = {}
+        self._counts = {each: dict(found) for each, found in counts.items()}
+        for row in rows:
+            self._see(row)
+
+    def listen(self, batch: Batch) -> None:
+        """Take in a committed batch."""
+        for row in batch.runs:
+            if row.status in TERMINAL:
+                counts = self._counts.setdefault(row.key.plugin_id, {})
+                counts[row.status.value] = counts.get(row.status.value, 0) + row.count
+            self._see(row)
+
+    def _see(self, row: RunRow) -> None:
+        if row.status not in TERMINAL:
+            self._running[row.run_id] = row
+            return
+        self._running.pop(row.run_id, None)
+        held = self._last.get(row.key.plugin_id)
+        if held is None or held.key.due <= row.key.due:
+            self._last[row.key.plugin_id] = row
+
+    def last(self, plugin_id: PluginId) -> RunRow | None:
+        """Give the latest run of a plugin that has ended."""
+        return self._last.get(plugin_id)
+
+    def counts(self, plugin_id: PluginId) -> Mapping[str, int]:
+        """Give how often each terminal status was reached."""
+        return self._counts.get(plugin_id, {})
+
+    def running(self) -> list[dict[str, Any]]:
+        """Give what is due or in progress, by due and id."""
+        rows = sorted(self._running.values(), key=lambda row: (row.key.due, row.run_id))
+        return [
+            {
+                "run_id": row.run_id,
+                "plugin_id": row.key.plugin_id,
+                "due": iso(row.key.due),
+                "started_at": iso(row.started_at) if row.started_at else None,
+                "status": row.status.value,
+                "worker": row.worker,
+            }
+            for row in rows
+        ]
+
+
+def next_of(engine: Engine, now: datetime) -> list[dict[str, str]]:
+    """Give what is due next, as JSON can say it."""
+    upcoming = engine.planner().upcoming(now + AHEAD, MOST_NEXT)
+    return [
+        {"plugin_id": one.plugin_id, "due": iso(one.due), "trigger": one.trigger}
+        for one in upcoming
+    ]
+
+
+def plugins_of(catalog: Catalog, board: RunBoard) -> dict[str, Any]:
+    """Give for each plugin that is on (or at fault) its state, last run, usage and budget."""
+    return {
+        listed.plugin_id: {
+            "state": listed.state.value,
+            "reason": listed.reason,
+            "category": listed.category,
+            "budget": _budget(catalog, listed.plugin_id),
+            "last": _brief(board.last(listed.plugin_id)),
+            "counts": dict(board.counts(listed.plugin_id)),
+        }
+        for listed in catalog.plugins.values()
+        if listed.enabled
+    }
+
+
+def _budget(catalog: Catalog, plugin_id: PluginId) -> dict[str, float] | None:
+    job = catalog.jobs.get(plugin_id)
+    return None if job is None else {"cpu_ms": job.budget.cpu_ms, "mem_mb": job.budget.mem_mb}
+
+
+def _brief(row: RunRow | None) -> dict[str, Any] | None:
+    """Give the few things about a run that a screen shows."""
+    if row is None:
+        return None
+    return {
+        "run_id": row.run_id,
+        "due": iso(row.key.due),
+        "status": row.status.value,
+        "reason": str(row.reason) if row.reason else None,
+        "cpu_ms": row.usage.cpu_ms,
+        "mem_mb": row.usage.mem_mb,
+        "wall_ms": row.usage.wall_ms,
+        "scheduled": row.key.kind is RunKind.SCHEDULED,
+    }
+
+
+def context_of(values: Mapping[str, ContextValue]) -> dict[str, Any]:
+    """Give the small values of the shared context by bare name."""
+    shown: dict[str, Any] = {}
+    for name in sorted(values):
+        value = values[name]
+        if value.key == name and len(value.value) <= LONGEST_SHOWN:
+            shown[name] = to_json(value.value)
+    return shown
+
+
+def horizon_trouble(calendars: Mapping[str, Calendar], now: datetime) -> list[str]:
+    """Name the calendars whose table ends too soon."""
+    return [
+        f"the session table of {code} ends on {calendar.horizon}"
+        for code, calendar in sorted(calendars.items())
+        if (calendar.horizon - now.date()).days < LEAST_HORIZON_DAYS
+    ]

@@ -1,0 +1,114 @@
+"""From a home and options to a finished replay: reads the configuration, joins the parts."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optifire.app.joining import Catalogs, read_configuration
+from optifire.app.opening import worker_settings
+from optifire.backtest.replay import Progress, Replay, ReplayOptions, ReplayResult
+from optifire.core.errors import ConfigError
+from optifire.core.graph import Absent, Declaration, build_graph
+from optifire.host.catalog import HOST_NAMES, Catalog
+from optifire.runtime.clock import wall_now
+from optifire.runtime.engine import Program
+from optifire.store.sqlite import SqliteStore
+from optifire.workers.isolated import IsolatedWorker
+from optifire.workers.pooled import PooledWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from optifire.core.job import Job
+    from optifire.core.types import PluginId
+    from optifire.host.home import Home
+
+
+async def replay(
+    home: Home,
+    options: ReplayOptions,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> ReplayResult:
+    """Play the home's plugins over recorded days.
+
+    Raises
+    ------
+    ConfigError
+        The configuration is wrong, a plugin is not switched on, or the days are not covered.
+    ReplayError
+        The ledger is finished or another replay's, or a run hit the safety limit.
+    """
+    async with AsyncExitStack() as resources:
+        configuration = read_configuration(home)
+        settings = worker_settings(home, configuration.settings, replay=True)
+        describer = IsolatedWorker(settings)
+        resources.push_async_callback(describer.stop)
+        catalogs = Catalogs(home, describer)
+        catalog = await catalogs.build(configuration)
+        calendar = await catalogs.calendars.get(configuration.settings.market.calendar)
+        jobs = chosen(catalog, options.plugins)
+        left_out = [each for each, job in jobs.items() if job.observes_machine]
+        if options.db is None:
+            folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="optifire-"))
+            path = Path(folder) / "replay.db"
+        else:
+            path = options.db
+        worker = describer if options.isolated else PooledWorker(settings, size=options.workers)
+        ledger = SqliteStore(path, clock=wall_now, synchronous="NORMAL")
+        playing = Replay(
+            program_of(
+                {each: job for each, job in jobs.items() if not job.observes_machine}, catalog
+            ),
+            calendar,
+            options,
+            worker,
+            ledger,
+            progress=progress,
+            left_out=left_out,
+        )
+        return await playing.run()
+
+
+def chosen(catalog: Catalog, plugins: tuple[str, ...] | None) -> Mapping[PluginId, Job]:
+    """Give the jobs to play: all that are switched on, or those named, with a check of each.
+
+    Raises
+    ------
+    ConfigError
+        A plugin that was named is not switched on; a plugin at fault raises its own error.
+    """
+    if plugins is None:
+        return catalog.jobs
+    found: dict[PluginId, Job] = {}
+    for name in plugins:
+        listed = catalog.find(name)
+        if listed.error is not None:
+            raise listed.error
+        if listed.plugin_id not in catalog.jobs:
+            raise ConfigError(
+                f"{listed.plugin_id} is switched off",
+                where="--plugins",
+                remedy=f"Run `optifire plugins enable {listed.plugin_id}` first",
+            )
+        found[listed.plugin_id] = catalog.jobs[listed.plugin_id]
+    return found
+
+
+def program_of(jobs: Mapping[PluginId, Job], catalog: Catalog) -> Program:
+    """Give the program of some jobs; what they need of the others is absent, and says so."""
+    graph = build_graph(
+        [
+            Declaration(job.plugin_id, job.outputs, job.inputs, job.needs, job.priority)
+            for job in jobs.values()
+        ],
+        absent=[
+            Absent(job.plugin_id, job.outputs, "has no part in this replay")
+            for job in catalog.jobs.values()
+            if job.plugin_id not in jobs
+        ],
+        host_names=HOST_NAMES,
+    )
+    return Program({each: jobs[each] for each in graph.order}, graph)
