@@ -50,7 +50,8 @@ class BlobFiles:
             return False
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = self._folder / f".{name}.part"
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        part.touch(mode=0o600)
+        with part.open("wb") as file:
             file.write(value)
             file.flush()
             os.fsync(file.fileno())

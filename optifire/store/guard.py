@@ -12,22 +12,36 @@ from optifire.core.types import fold_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Shared tables, as plugins name them -> the columns that a plugin fills.
-SHARED = {
-    "features": ("symbol", "feature_name", "value"),
-    "signals": ("symbol", "signal_type", "value", "strength", "price", "size", "reason"),
-    "metrics": ("name", "value", "unit", "tags"),
-}
+#: Tables that all plugins share; each has a trigger ``fill_<name>`` in queries.sql.
+SHARED = frozenset({"features", "signals", "metrics"})
 #: The function by which the filling triggers learn whose run it is.
 FILL = "host_fill"
 
 _BASES = frozenset(f"shared_{name}" for name in SHARED)
 _TRIGGERS = frozenset(f"fill_{name}" for name in SHARED)
-_READABLE = _BASES | SHARED.keys() | {"json_each", "json_tree"}
+_READABLE = _BASES | SHARED | {"json_each", "json_tree"}
 
 #: Clock and chance, and what depends on the connection's past: no run would replay alike.
 _UNSTABLE = frozenset(
-    ["random", "randomblob", "date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff", "current_date", "current_time", "current_timestamp", "changes", "total_changes", "last_insert_rowid", "load_extension", "fts3_tokenizer"]
+    {
+        "random",
+        "randomblob",
+        "date",
+        "time",
+        "datetime",
+        "julianday",
+        "unixepoch",
+        "strftime",
+        "timediff",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "changes",
+        "total_changes",
+        "last_insert_rowid",
+        "load_extension",
+        "fts3_tokenizer",
+    }
 )
 _UNSTABLE_TEXT = re.compile(
     r"\b(current_(?:date|time|timestamp))\b|[\"`\[]?\b("

@@ -3,12 +3,12 @@
 
 -- name: put_runs
 INSERT INTO runs (
-    run_id, plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail,
-    attempts, started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
-    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count
+    plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail, attempts,
+    started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
+    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count, id
 )
 VALUES {rows}
-ON CONFLICT (run_id) DO UPDATE SET
+ON CONFLICT (id) DO UPDATE SET
     status = excluded.status,
     "trigger" = excluded."trigger",
     version = excluded.version,
@@ -32,15 +32,14 @@ ON CONFLICT (run_id) DO UPDATE SET
     note = excluded.note,
     first_us = excluded.first_us,
     count = excluded.count
-WHERE runs.status IN ('due', 'running')
 
 -- name: put_attempts
 INSERT INTO attempts (
-    run_id, number, status, started_us, finished_us, worker, reason_code, reason_detail,
-    cpu_ms, mem_mb, wall_ms, measured, failure, start
+    number, status, started_us, finished_us, worker, reason_code, reason_detail, cpu_ms, mem_mb,
+    wall_ms, measured, failure, run, start
 )
 VALUES {rows}
-ON CONFLICT (run_id, number) DO UPDATE SET
+ON CONFLICT (run, number) DO UPDATE SET
     status = excluded.status,
     started_us = excluded.started_us,
     finished_us = excluded.finished_us,
@@ -60,12 +59,12 @@ VALUES {rows}
 ON CONFLICT (sha256) DO NOTHING
 
 -- name: put_run_blobs
-INSERT INTO run_blobs (run_id, name, sha256)
+INSERT INTO run_blobs (run, name, sha256)
 VALUES {rows}
-ON CONFLICT (run_id, name) DO UPDATE SET sha256 = excluded.sha256
+ON CONFLICT (run, name) DO UPDATE SET sha256 = excluded.sha256
 
 -- name: put_writes
-INSERT INTO writes (run_id, statements)
+INSERT INTO writes (run, statements)
 VALUES {rows}
 
 -- name: put_values
@@ -82,13 +81,13 @@ ON CONFLICT (name) DO UPDATE SET
 WHERE (excluded.as_of_us, excluded.turn) >= (context.as_of_us, context.turn)
 
 -- name: put_events
-INSERT INTO events (run_id, seq, due_us, turn, name, source, data, blob, taken)
+INSERT INTO events (seq, due_us, turn, name, source, data, blob, taken, run)
 VALUES {rows}
 
 -- name: put_logs
-INSERT INTO logs (run_id, attempt, text)
+INSERT INTO logs (attempt, text, run)
 VALUES {rows}
-ON CONFLICT (run_id, attempt) DO UPDATE SET text = excluded.text
+ON CONFLICT (run, attempt) DO UPDATE SET text = excluded.text
 
 -- name: put_notes
 INSERT INTO notes (at_us, kind, subject, text)
@@ -111,9 +110,19 @@ ON CONFLICT (name) DO NOTHING
 -- name: take_events
 UPDATE events SET taken = 1 WHERE due_us = ? AND turn = ? AND taken = 0
 
--- name: ended_among
-SELECT run_id, status FROM runs
-WHERE run_id IN (SELECT value FROM json_each(?)) AND status NOT IN ('due', 'running')
+-- name: put_weeks
+INSERT INTO plugin_weeks (plugin_id, week, scheduled)
+VALUES {rows}
+ON CONFLICT (plugin_id, week) DO UPDATE SET scheduled = max(scheduled, excluded.scheduled)
+
+-- name: open_ids
+SELECT plugin_id, due_us, turn, kind, id FROM runs WHERE status IN ('due', 'running')
+
+-- name: last_id
+SELECT coalesce(max(id), 0) FROM runs
+
+-- name: id_of
+SELECT id, status FROM runs WHERE plugin_id = ? AND due_us = ? AND turn = ? AND kind = ?
 
 -- name: unused_blobs
 DELETE FROM blobs
@@ -145,49 +154,53 @@ UPDATE starts SET ended_us = ?, clean = ? WHERE number = ?
 
 -- name: runs
 SELECT
-    run_id, plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail,
-    attempts, started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
-    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count
+    plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail, attempts,
+    started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
+    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count, id
 FROM runs
 
 -- name: open_runs
 SELECT
-    run_id, plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail,
-    attempts, started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
-    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count
+    plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail, attempts,
+    started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
+    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count, id
 FROM runs
 WHERE status IN ('due', 'running')
 ORDER BY due_us, turn, plugin_id
 
 -- name: attempts
 SELECT
-    run_id, number, status, started_us, finished_us, worker, reason_code, reason_detail,
-    cpu_ms, mem_mb, wall_ms, measured, failure
+    number, status, started_us, finished_us, worker, reason_code, reason_detail, cpu_ms, mem_mb,
+    wall_ms, measured, failure
 FROM attempts
-WHERE run_id = ?
+WHERE run = ?
 ORDER BY number
 
 -- name: run_blobs
-SELECT run_id, name, sha256 FROM run_blobs WHERE run_id IN (SELECT value FROM json_each(?))
+SELECT run, name, sha256 FROM run_blobs WHERE run IN (SELECT value FROM json_each(?))
 
 -- name: events
-SELECT run_id, seq, due_us, turn, name, source, data, blob, taken FROM events
-WHERE run_id IN (SELECT value FROM json_each(?))
-ORDER BY run_id, seq
+SELECT seq, due_us, turn, name, source, data, blob, taken, run FROM events
+WHERE run IN (SELECT value FROM json_each(?))
+ORDER BY run, seq
 
 -- name: waiting_events
-SELECT run_id, seq, due_us, turn, name, source, data, blob, taken FROM events
-WHERE taken = 0
-ORDER BY due_us, turn, run_id, seq
+SELECT
+    events.seq, events.due_us, events.turn, events.name, events.source, events.data, events.blob,
+    events.taken, runs.plugin_id, runs.due_us, runs.turn, runs.kind
+FROM events
+JOIN runs ON runs.id = events.run
+WHERE events.taken = 0
+ORDER BY events.due_us, events.turn, runs.turn, runs.plugin_id, events.seq
 
 -- name: writes
-SELECT run_id, statements FROM writes WHERE run_id IN (SELECT value FROM json_each(?))
+SELECT run, statements FROM writes WHERE run IN (SELECT value FROM json_each(?))
 
 -- name: context
 SELECT name, producer, key, run_id, as_of_us, turn, value, blob FROM context ORDER BY name
 
 -- name: logs
-SELECT run_id, attempt, text FROM logs WHERE run_id = ? ORDER BY attempt
+SELECT attempt, text FROM logs WHERE run = ? ORDER BY attempt
 
 -- name: notes
 SELECT at_us, kind, subject, text FROM notes
@@ -207,20 +220,49 @@ SELECT key, value FROM meta ORDER BY key
 SELECT plugin_id, status, sum(count) FROM runs GROUP BY plugin_id, status
 
 -- name: cursors
--- The latest accounted instant of each plugin: one index seek a plugin instead of a full scan.
-WITH RECURSIVE ids (id) AS (
-    SELECT min(plugin_id) FROM runs
-    UNION ALL
-    SELECT (SELECT min(plugin_id) FROM runs WHERE plugin_id > ids.id) FROM ids
-    WHERE ids.id IS NOT NULL
-)
-SELECT id, (
+-- The latest accounted instant of each plugin: one search backwards in its last week.
+SELECT weeks.plugin_id, (
     SELECT due_us FROM runs
-    WHERE plugin_id = ids.id AND kind = 'scheduled'
+    WHERE
+        due_us >= weeks.week * 604800000000
+        AND due_us < (weeks.week + 1) * 604800000000
+        AND plugin_id = weeks.plugin_id
+        AND kind = 'scheduled'
     ORDER BY due_us DESC
     LIMIT 1
 )
-FROM ids
-WHERE id IS NOT NULL
+FROM (
+    SELECT plugin_id, max(week) AS week FROM plugin_weeks WHERE scheduled = 1 GROUP BY plugin_id
+) AS weeks
 UNION ALL
 SELECT subject, max(at_us) FROM notes WHERE kind = 'enabled' GROUP BY subject
+
+-- name: fill_features
+-- Temporary, on the writer's connection: who inserts what, and as of when, is the host's to say.
+CREATE TEMP TRIGGER fill_features INSTEAD OF INSERT ON main.features BEGIN
+    SELECT raise(ABORT, 'features: plugin_id, run_id and at are filled by the host; name only symbol, feature_name, value')
+    WHERE NEW.plugin_id IS NOT NULL OR NEW.run_id IS NOT NULL
+    OR NEW.at IS NOT NULL OR NEW.at_us IS NOT NULL;
+    INSERT INTO shared_features (symbol, feature_name, value, plugin_id, run_id, at, at_us)
+    VALUES (NEW.symbol, NEW.feature_name, NEW.value, host_fill(0), host_fill(1), host_fill(2), host_fill(3));
+END
+
+-- name: fill_signals
+-- Temporary, on the writer's connection: who inserts what, and as of when, is the host's to say.
+CREATE TEMP TRIGGER fill_signals INSTEAD OF INSERT ON main.signals BEGIN
+    SELECT raise(ABORT, 'signals: plugin_id, run_id and at are filled by the host; name only symbol, signal_type, value, strength, price, size, reason')
+    WHERE NEW.plugin_id IS NOT NULL OR NEW.run_id IS NOT NULL
+    OR NEW.at IS NOT NULL OR NEW.at_us IS NOT NULL;
+    INSERT INTO shared_signals (symbol, signal_type, value, strength, price, size, reason, plugin_id, run_id, at, at_us)
+    VALUES (NEW.symbol, NEW.signal_type, NEW.value, NEW.strength, NEW.price, NEW.size, NEW.reason, host_fill(0), host_fill(1), host_fill(2), host_fill(3));
+END
+
+-- name: fill_metrics
+-- Temporary, on the writer's connection: who inserts what, and as of when, is the host's to say.
+CREATE TEMP TRIGGER fill_metrics INSTEAD OF INSERT ON main.metrics BEGIN
+    SELECT raise(ABORT, 'metrics: plugin_id, run_id and at are filled by the host; name only name, value, unit, tags')
+    WHERE NEW.plugin_id IS NOT NULL OR NEW.run_id IS NOT NULL
+    OR NEW.at IS NOT NULL OR NEW.at_us IS NOT NULL;
+    INSERT INTO shared_metrics (name, value, unit, tags, plugin_id, run_id, at, at_us)
+    VALUES (NEW.name, NEW.value, NEW.unit, NEW.tags, host_fill(0), host_fill(1), host_fill(2), host_fill(3));
+END

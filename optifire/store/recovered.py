@@ -9,6 +9,7 @@ from optifire.core.ledger import Recovered
 from optifire.store.codec import from_us
 from optifire.store.fetching import events_from, runs_from, values_from
 from optifire.store.queries import query
+from optifire.store.rows import ID, Row, decode_key
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,11 +23,11 @@ def read_recovered(
 ) -> Recovered:
     """Read context, open runs, cursors and waiting events."""
 
-    def rows(name: str, *params: object) -> list[tuple[object, ...]]:
+    def rows(name: str, *params: object) -> list[Row]:
         return connection.execute(query(name), params).fetchall()
 
     unfinished = rows("open_runs")
-    large = rows("run_blobs", json.dumps([row[0] for row in unfinished])) if unfinished else []
+    large = rows("run_blobs", json.dumps([row[ID] for row in unfinished])) if unfinished else []
     cursors: dict[PluginId, int] = {}
     for plugin_id, at in connection.execute(query("cursors")):
         if at is not None:
@@ -37,5 +38,7 @@ def read_recovered(
         values=values_from(rows("context"), blobs.read),
         open_runs=runs_from(unfinished, large, blobs.read),
         cursors={plugin_id: from_us(at) for plugin_id, at in cursors.items()},
-        waiting_events=events_from(rows("waiting_events"), blobs.read),
+        waiting_events=events_from(
+            rows("waiting_events"), lambda row: decode_key(row[8:]).run_id, blobs.read
+        ),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from optifire.core.budget import UNKNOWN_USAGE, Budget, Measured, Usage
@@ -28,17 +30,50 @@ Row = tuple[Any, ...]
 #: Above this many bytes a value lives in a file of its own.
 BLOB_LIMIT = 64 * 1024
 
-#: Places in a run's tuple that a rejection changes (see `failed_run`).
-RUN_ID, STATUS, REASON_CODE, REASON_DETAIL, OUTPUTS, FAILURE = 0, 5, 8, 9, 22, 24
-#: The same of an attempt's tuple.
-ATTEMPT_STATUS, ATTEMPT_CODE, ATTEMPT_DETAIL, ATTEMPT_FAILURE = 2, 6, 7, 12
+#: Places in a run's tuple.
+PLUGIN_ID, DUE, TURN, KIND, STATUS, REASON_CODE, REASON_DETAIL = 0, 1, 2, 3, 4, 7, 8
+OUTPUTS, FAILURE, ID = 21, 23, 27
+#: Places in an attempt's tuple that a rejection changes (see `failed_attempt`).
+ATTEMPT_STATUS, ATTEMPT_CODE, ATTEMPT_DETAIL, ATTEMPT_FAILURE = 1, 5, 6, 11
+
+_RUN_ID = re.compile(
+    r"(?P<plugin>.+)@(?P<at>\d{8}T\d{6}(?:\.\d{6})?)Z(?:\.t(?P<turn>\d+))?(?:~(?P<kind>[a-z]+))?",
+    re.DOTALL,
+)
+
+
+def parse_run_id(run_id: str) -> RunKey | None:
+    """Give the key that a run id follows from, None when it is no run id."""
+    match = _RUN_ID.fullmatch(run_id)
+    if match is None:
+        return None
+    form = "%Y%m%dT%H%M%S.%f" if "." in match["at"] else "%Y%m%dT%H%M%S"
+    try:
+        due = datetime.strptime(match["at"], form).replace(tzinfo=UTC)
+        kind = RunKind(match["kind"] or RunKind.SCHEDULED)
+    except ValueError:
+        return None
+    key = RunKey(PluginId(match["plugin"]), due, int(match["turn"] or 0), kind)
+    return key if key.run_id == run_id else None
+
+
+def encode_key(key: RunKey) -> Row:
+    """Give the columns that make an occurrence itself."""
+    return key.plugin_id, to_us(key.due), key.turn, key.kind.value
+
+
+def decode_key(row: Row) -> RunKey:
+    """Make a key from the first four columns of a run."""
+    return RunKey(PluginId(row[0]), from_us(row[1]), row[2], RunKind(row[3]))
 
 
 def encode_run(run: RunRow) -> Row:
-    """Give the tuple of a run; outputs above `BLOB_LIMIT` are left out (see `large_outputs`)."""
+    """Give the tuple of a run, without its number.
+
+    Outputs above `BLOB_LIMIT` are left out (see `large_outputs`).
+    """
     key, usage, reason, budget = run.key, run.usage, run.reason, run.budget
     return (
-        run.run_id,
         key.plugin_id,
         to_us(key.due),
         key.turn,
@@ -73,7 +108,7 @@ def _small(outputs: Mapping[str, Encoded]) -> dict[str, Encoded]:
     return {name: value for name, value in outputs.items() if len(value) <= BLOB_LIMIT}
 
 
-def large_outputs(run: RunRow) -> list[tuple[str, str, Encoded]]:
+def large_outputs(run: RunRow) -> list[tuple[RunId, str, Encoded]]:
     """List (run id, name, value) of the outputs that need a file."""
     return [
         (run.run_id, name, value) for name, value in run.outputs.items() if len(value) > BLOB_LIMIT
@@ -101,28 +136,28 @@ def failed_attempt(row: Row, failure: Failure) -> Row:
 
 def decode_run(row: Row, large: Mapping[str, Encoded]) -> RunRow:
     """Make a run from its tuple and its large outputs."""
-    key = RunKey(PluginId(row[1]), from_us(row[2]), row[3], RunKind(row[4]))
+    key = decode_key(row)
     return RunRow(
         key=key,
-        run_id=RunId(row[0]),
-        status=RunStatus(row[5]),
-        trigger=row[6],
-        version=row[7],
-        reason=_reason(row[8], row[9]),
-        attempts=row[10],
-        started_at=maybe_instant(row[11]),
-        finished_at=maybe_instant(row[12]),
-        worker=row[13],
-        usage=_usage(row[14:18]),
-        budget=None if row[18] is None else Budget(row[18], row[19]),
-        breaches=tuple(row[20].split(",")) if row[20] else (),
-        degraded=bool(row[21]),
-        outputs=codec.decode_values(row[22]) | dict(large),
-        inputs=codec.decode_sources(row[23]),
-        failure=codec.decode_failure(row[24]),
-        note=row[25],
-        first=maybe_instant(row[26]),
-        count=row[27],
+        run_id=key.run_id,
+        status=RunStatus(row[STATUS]),
+        trigger=row[5],
+        version=row[6],
+        reason=_reason(row[REASON_CODE], row[REASON_DETAIL]),
+        attempts=row[9],
+        started_at=maybe_instant(row[10]),
+        finished_at=maybe_instant(row[11]),
+        worker=row[12],
+        usage=_usage(row[13:17]),
+        budget=None if row[17] is None else Budget(row[17], row[18]),
+        breaches=tuple(row[19].split(",")) if row[19] else (),
+        degraded=bool(row[20]),
+        outputs=codec.decode_values(row[OUTPUTS]) | dict(large),
+        inputs=codec.decode_sources(row[22]),
+        failure=codec.decode_failure(row[FAILURE]),
+        note=row[24],
+        first=maybe_instant(row[25]),
+        count=row[26],
     )
 
 
@@ -136,10 +171,9 @@ def _usage(row: Row) -> Usage:
 
 
 def encode_attempt(attempt: AttemptRow) -> Row:
-    """Give the tuple of an attempt, without the start number, which the writer adds."""
+    """Give the tuple of an attempt, without the numbers of its run and of the start."""
     usage, reason = attempt.usage, attempt.reason
     return (
-        attempt.run_id,
         attempt.number,
         attempt.status.value,
         to_us(attempt.started_at),
@@ -155,18 +189,18 @@ def encode_attempt(attempt: AttemptRow) -> Row:
     )
 
 
-def decode_attempt(row: Row) -> AttemptRow:
+def decode_attempt(run_id: RunId, row: Row) -> AttemptRow:
     """Make an attempt from its tuple."""
     return AttemptRow(
-        run_id=RunId(row[0]),
-        number=row[1],
-        status=RunStatus(row[2]),
-        started_at=from_us(row[3]),
-        finished_at=maybe_instant(row[4]),
-        worker=row[5],
-        reason=_reason(row[6], row[7]),
-        usage=_usage(row[8:12]),
-        failure=codec.decode_failure(row[12]),
+        run_id=run_id,
+        number=row[0],
+        status=RunStatus(row[1]),
+        started_at=from_us(row[2]),
+        finished_at=maybe_instant(row[3]),
+        worker=row[4],
+        reason=_reason(row[5], row[6]),
+        usage=_usage(row[7:11]),
+        failure=codec.decode_failure(row[11]),
     )
 
 
@@ -198,9 +232,8 @@ def decode_value(row: Row, stored: Encoded) -> ContextValue:
 
 
 def encode_event(event: EventRow, blob: str | None) -> Row:
-    """Give the tuple of an event; ``blob`` is the hash of its data's file, if it has one."""
+    """Give the tuple of an event, without the number of its run."""
     return (
-        event.run_id,
         event.seq,
         to_us(event.due),
         event.turn,
@@ -212,17 +245,17 @@ def encode_event(event: EventRow, blob: str | None) -> Row:
     )
 
 
-def decode_event(row: Row, stored: Encoded) -> EventRow:
+def decode_event(run_id: RunId, row: Row, stored: Encoded) -> EventRow:
     """Make an event from its tuple and its data."""
     return EventRow(
-        run_id=RunId(row[0]),
-        seq=row[1],
-        due=from_us(row[2]),
-        turn=row[3],
-        name=row[4],
-        source=row[5],
+        run_id=run_id,
+        seq=row[0],
+        due=from_us(row[1]),
+        turn=row[2],
+        name=row[3],
+        source=row[4],
         data=stored,
-        taken=bool(row[8]),
+        taken=bool(row[7]),
     )
 
 
@@ -236,14 +269,9 @@ def decode_note(row: Row) -> NoteRow:
     return NoteRow(from_us(row[0]), row[1], row[2], row[3])
 
 
-def encode_logs(logs: Sequence[LogRow]) -> list[Row]:
-    """Give the tuples of logs."""
-    return [(log.run_id, log.attempt, log.text) for log in logs]
-
-
-def decode_log(row: Row) -> LogRow:
+def decode_log(run_id: RunId, row: Row) -> LogRow:
     """Make a log from its tuple."""
-    return LogRow(RunId(row[0]), row[1], row[2])
+    return LogRow(run_id, row[0], row[1])
 
 
 def encode_configs(versions: Sequence[ConfigVersion]) -> list[Row]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from optifire.core.errors import ContractError
 from optifire.core.run import Failure
-from optifire.core.types import RunId, fold_id
+from optifire.core.types import Encoded, RunId, fold_id
 from optifire.store import codec
 from optifire.store.guard import FILL, SHARED, Guard, unstable_text
+from optifire.store.queries import query
 from optifire.store.trouble import is_environment
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class TableWriter:
         self._guard = guard
         self._now: tuple[str, str, str, int] = ("", "", "", 0)
         connection.create_function(FILL, 1, self._fill)
-        for name, columns in SHARED.items():
-            connection.execute(_filling_trigger(name, columns))
+        for name in SHARED:
+            connection.execute(query(f"fill_{name}"))
 
     def _fill(self, which: int) -> str | int:
         return self._now[which]
@@ -103,7 +104,7 @@ class TableWriter:
 
 
 def run_statement(
-    connection: sqlite3.Connection, plugin_id: str, sql: str, params: Any
+    connection: sqlite3.Connection, plugin_id: str, sql: str, params: Encoded
 ) -> sqlite3.Cursor:
     """Run a plugin's statement.
 
@@ -134,16 +135,3 @@ def _failure(plugin_id: str, sql: str, error: BaseException, guard: Guard) -> Fa
     if is_environment(error):  # the disk's fault, as far as anybody can tell from here
         return Failure("StoreError", str(said), retryable=True)
     return Failure("ContractError", str(said))
-
-
-def _filling_trigger(name: str, columns: tuple[str, ...]) -> str:
-    given = ", ".join(columns)
-    new = ", ".join(f"NEW.{column}" for column in columns)
-    return (
-        f"CREATE TEMP TRIGGER fill_{name} INSTEAD OF INSERT ON main.{name} BEGIN"
-        f" SELECT RAISE(ABORT, '{name}: plugin_id, run_id and at are filled by the host; name"
-        f" only {given}') WHERE NEW.plugin_id IS NOT NULL OR NEW.run_id IS NOT NULL"
-        " OR NEW.at IS NOT NULL OR NEW.at_us IS NOT NULL;"
-        f" INSERT INTO shared_{name} ({given}, plugin_id, run_id, at, at_us)"
-        f" VALUES ({new}, {FILL}(0), {FILL}(1), {FILL}(2), {FILL}(3)); END"
-    )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import sqlite3
 from typing import TYPE_CHECKING
 
 from optifire.core.errors import StoreError
 from optifire.core.run import Failure
+from optifire.core.types import RunId
 from optifire.store import codec, rows
 from optifire.store.blobs import BlobFiles, hash_of
+from optifire.store.numbering import Numbering
 from optifire.store.queries import Insert, query
 from optifire.store.rows import BLOB_LIMIT
 from optifire.store.tables import TableWriter, TransactionLostError
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
@@ -25,6 +26,7 @@ RUNS = Insert("put_runs", 28)
 ATTEMPTS = Insert("put_attempts", 14)
 BLOBS = Insert("put_blobs", 2)
 RUN_BLOBS = Insert("put_run_blobs", 3)
+WEEKS = Insert("put_weeks", 3)
 WRITES = Insert("put_writes", 2)
 VALUES = Insert("put_values", 8)
 EVENTS = Insert("put_events", 9)
@@ -35,7 +37,7 @@ META = Insert("put_meta", 2)
 OWNERS = Insert("put_owners", 2)
 
 #: Run id -> why its table writes were refused.
-Failures = dict[str, Failure]
+Failures = dict[RunId, Failure]
 
 
 class Transactor:
@@ -50,12 +52,14 @@ class Transactor:
         self._tables = TableWriter(connection, guard)
         self._blobs = blobs
         self._path = path
+        self._numbers = Numbering(connection, str(path))
         self._reload()
 
     def _reload(self) -> None:
         """Learn again what the file holds: at the start, and after a rollback."""
         self._guard.owners.clear()
         self._guard.owners.update(self._connection.execute(query("owners")).fetchall())
+        self._numbers.reload()
         names = self._connection.execute(query("context_blob_names"))
         self._names_with_blobs = {name for (name,) in names}
 
@@ -72,10 +76,13 @@ class Transactor:
             except TransactionLostError as lost:
                 self._reload()
                 failures[lost.run_id] = lost.failure
-            except BaseException:
+            except BaseException as error:
                 if self._connection.in_transaction:
                     self._connection.rollback()
                 self._reload()
+                ended = self._numbers.first_ended(packed.runs) if _is_double(error) else None
+                if ended is not None:
+                    raise ended from error
                 raise
 
     def _attempt(self, packed: Packed, sizes: Mapping[str, int], known: Failures) -> Failures:
@@ -111,61 +118,49 @@ class Transactor:
         return failures
 
     def _write_runs(self, packed: Packed, sizes: Mapping[str, int], failures: Failures) -> None:
-        runs = _with_failures(packed.runs, failures, rows.failed_run)
-        self._put_open_only(RUNS, runs)
+        runs = packed.runs
+        if failures:
+            runs = _with_failures(runs, failures, rows.failed_run)
+        numbered = self._numbers.number(runs)
+        RUNS.run(self._connection, numbered)
+        WEEKS.run(self._connection, self._numbers.weeks(numbered))
         if packed.attempts:
-            attempts = _with_failures(packed.attempts, failures, rows.failed_attempt)
-            self._put_open_only(ATTEMPTS, [(*row, self.start) for row in attempts])
-        if sizes:
-            BLOBS.run(self._connection, list(sizes.items()))
-        if packed.large:
-            large = [entry for entry in packed.large if entry[0] not in failures]
-            RUN_BLOBS.run(
-                self._connection, [(run, name, hash_of(value)) for run, name, value in large]
-            )
-
-    def _put_open_only(self, insert: Insert, given: Sequence[rows.Row]) -> None:
-        """Insert or update rows; one that has ended may not change any more."""
-        if insert.run(self._connection, given) == len(given):
-            return
-        self._connection.rollback()
-        ids = json.dumps([row[rows.RUN_ID] for row in given])
-        ended = self._connection.execute(query("ended_among"), (ids,)).fetchall()
-        named = ", ".join(f"{run_id} ({status})" for run_id, status in ended) or "written twice"
-        raise StoreError(
-            f"a run that has ended cannot change: {named}",
-            where=str(self._path),
-            remedy="Terminal statuses never change; report this as a bug",
+            self._write_attempts(_with_failures(packed.attempts, failures, rows.failed_attempt))
+        BLOBS.run(self._connection, list(sizes.items()))
+        large = [entry for entry in packed.large if entry[0] not in failures]
+        RUN_BLOBS.run(
+            self._connection,
+            [(self._numbers.of(run), name, hash_of(value)) for run, name, value in large],
         )
 
+    def _write_attempts(self, attempts: Sequence[tuple[RunId, rows.Row]]) -> None:
+        given = [(*row, self._numbers.of(run_id), self.start) for run_id, row in attempts]
+        if ATTEMPTS.run(self._connection, given) != len(given):
+            raise StoreError(
+                f"an attempt that has ended cannot change: one of {[run for run, _ in attempts]}",
+                where=str(self._path),
+                remedy="Terminal statuses never change; report this as a bug",
+            )
+
     def _write_rest(self, packed: Packed, failures: Failures) -> None:
-        connection = self._connection
-        kept = [entry for entry in packed.writes if entry.run_id not in failures]
-        for insert, given in (
-            (WRITES, [(w.run_id, codec.encode_statements(w.statements)) for w in kept]),
-            (
-                VALUES,
-                [
-                    rows.encode_value(value, _blob(value.value))
-                    for value in packed.values
-                    if value.run_id not in failures
-                ],
-            ),
-            (
-                EVENTS,
-                [
-                    rows.encode_event(event, _blob(event.data))
-                    for event in packed.events
-                    if event.run_id not in failures
-                ],
-            ),
-            (NOTES, packed.notes),
-            (LOGS, packed.logs),
-            (CONFIGS, packed.configs),
-            (META, packed.meta),
-        ):
-            if given:
-                insert.run(connection, given)
+        connection, of = self._connection, self._numbers.of
+        writes = [entry for entry in packed.writes if entry.run_id not in failures]
+        values = [entry for entry in packed.values if entry.run_id not in failures]
+        events = [entry for entry in packed.events if entry.run_id not in failures]
+        if writes:
+            WRITES.run(
+                connection, [(of(w.run_id), codec.encode_statements(w.statements)) for w in writes]
+            )
+        if values:
+            VALUES.run(connection, [rows.encode_value(v, _blob(v.value)) for v in values])
+        if events:
+            EVENTS.run(
+                connection, [(*rows.encode_event(e, _blob(e.data)), of(e.run_id)) for e in events]
+            )
+        LOGS.run(connection, [(log.attempt, log.text, of(log.run_id)) for log in packed.logs])
+        NOTES.run(connection, packed.notes)
+        CONFIGS.run(connection, packed.configs)
+        META.run(connection, packed.meta)
         if packed.taken:
             connection.executemany(query("take_events"), packed.taken)
 
@@ -184,6 +179,10 @@ class Transactor:
         self._blobs.remove(name for (name,) in gone)
 
 
+def _is_double(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.IntegrityError)
+
+
 def _large(packed: Packed) -> list[bytes]:
     found: list[bytes] = [value for _, _, value in packed.large]
     found += [value.value for value in packed.values if len(value.value) > BLOB_LIMIT]
@@ -196,11 +195,11 @@ def _blob(value: bytes) -> str | None:
 
 
 def _with_failures(
-    given: list[rows.Row], failures: Failures, fail: Callable[[rows.Row, Failure], rows.Row]
-) -> list[rows.Row]:
-    if not failures:
-        return given
+    given: Sequence[tuple[RunId, rows.Row]],
+    failures: Failures,
+    fail: Callable[[rows.Row, Failure], rows.Row],
+) -> Sequence[tuple[RunId, rows.Row]]:
     return [
-        fail(row, failures[row[rows.RUN_ID]]) if row[rows.RUN_ID] in failures else row
-        for row in given
+        (run_id, fail(row, failures[run_id]) if run_id in failures else row)
+        for run_id, row in given
     ]

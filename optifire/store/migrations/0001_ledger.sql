@@ -22,12 +22,14 @@ CREATE TABLE blobs (
     size INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- One row per occurrence. run_id follows from (plugin_id, due, turn, kind) and from nothing else.
+-- One row per occurrence; its run id follows from (due, turn, plugin_id, kind) and is not stored.
+-- id grows by one with each row, and so do the rows that hang on it: every write goes to the end of
+-- its tree. An index that starts with the plugin would cost as much as all the rest together, so
+-- plugin_weeks leads to the rows of one plugin instead.
 -- outputs: MessagePack map; those above 64 KB are in run_blobs.
 -- inputs: JSON {key: {run_id, as_of, origin}}; failure: JSON {type, message, traceback, retryable}.
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
-    run_id TEXT NOT NULL UNIQUE,
     plugin_id TEXT NOT NULL,
     due_us INTEGER NOT NULL,
     turn INTEGER NOT NULL,
@@ -57,20 +59,28 @@ CREATE TABLE runs (
     count INTEGER NOT NULL,
     UNIQUE (due_us, turn, plugin_id, kind)
 ) STRICT;
-CREATE INDEX runs_by_plugin ON runs (plugin_id, due_us);
 CREATE INDEX runs_open ON runs (status) WHERE status IN ('due', 'running');
 
+-- The weeks (due_us / 604,800,000,000, rounded down) in which a plugin has rows, and whether any of
+-- them is of kind scheduled.
+CREATE TABLE plugin_weeks (
+    plugin_id TEXT NOT NULL,
+    week INTEGER NOT NULL,
+    scheduled INTEGER NOT NULL,
+    PRIMARY KEY (plugin_id, week)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE run_blobs (
-    run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
+    run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     name TEXT NOT NULL,
     sha256 TEXT NOT NULL REFERENCES blobs (sha256),
-    PRIMARY KEY (run_id, name)
+    PRIMARY KEY (run, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX run_blobs_by_hash ON run_blobs (sha256);
 
 -- One row per start of a run; start is the number of the service start that made it.
 CREATE TABLE attempts (
-    run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
+    run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     number INTEGER NOT NULL,
     start INTEGER NOT NULL,
     status TEXT NOT NULL,
@@ -84,12 +94,12 @@ CREATE TABLE attempts (
     wall_ms REAL,
     measured TEXT NOT NULL,
     failure TEXT,
-    PRIMARY KEY (run_id, number)
+    PRIMARY KEY (run, number)
 ) STRICT, WITHOUT ROWID;
 
 -- What each run wrote to tables: MessagePack list of [sql, params], in their order.
 CREATE TABLE writes (
-    run_id TEXT PRIMARY KEY REFERENCES runs (run_id) ON DELETE CASCADE,
+    run INTEGER PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
     statements BLOB NOT NULL
 ) STRICT;
 
@@ -109,7 +119,7 @@ CREATE INDEX context_blobs ON context (blob) WHERE blob IS NOT NULL;
 
 -- Published events. taken = 0: jobs that listen for it are still to be started. Either data or blob.
 CREATE TABLE events (
-    run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
+    run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     seq INTEGER NOT NULL,
     due_us INTEGER NOT NULL,
     turn INTEGER NOT NULL,
@@ -118,17 +128,17 @@ CREATE TABLE events (
     data BLOB,
     blob TEXT REFERENCES blobs (sha256),
     taken INTEGER NOT NULL,
-    PRIMARY KEY (run_id, seq),
+    PRIMARY KEY (run, seq),
     CHECK ((data IS NULL) <> (blob IS NULL))
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX events_waiting ON events (due_us, turn) WHERE taken = 0;
 CREATE INDEX events_blobs ON events (blob) WHERE blob IS NOT NULL;
 
 CREATE TABLE logs (
-    run_id TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
+    run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     attempt INTEGER NOT NULL,
     text BLOB NOT NULL,
-    PRIMARY KEY (run_id, attempt)
+    PRIMARY KEY (run, attempt)
 ) STRICT;
 
 CREATE TABLE notes (
@@ -240,7 +250,10 @@ FROM shared_metrics;
 -- For people with a sqlite3 shell.
 CREATE VIEW readable_runs AS
 SELECT
-    run_id,
+    plugin_id || strftime('@%Y%m%dT%H%M%S', due_us / 1000000, 'unixepoch')
+    || CASE WHEN due_us % 1000000 THEN printf('.%06d', due_us % 1000000) ELSE '' END || 'Z'
+    || CASE WHEN turn THEN '.t' || turn ELSE '' END
+    || CASE WHEN kind <> 'scheduled' THEN '~' || kind ELSE '' END AS run_id,
     plugin_id,
     strftime('%Y-%m-%dT%H:%M:%SZ', due_us / 1000000, 'unixepoch') AS due,
     turn,
@@ -260,24 +273,26 @@ SELECT
     failure,
     note,
     strftime('%Y-%m-%dT%H:%M:%SZ', first_us / 1000000, 'unixepoch') AS first,
-    count
+    count,
+    id
 FROM runs
 ORDER BY due_us DESC, turn DESC, plugin_id;
 
 CREATE VIEW readable_attempts AS
 SELECT
-    run_id,
-    number,
-    start,
-    status,
-    strftime('%Y-%m-%dT%H:%M:%SZ', started_us / 1000000, 'unixepoch') AS started,
-    strftime('%Y-%m-%dT%H:%M:%SZ', finished_us / 1000000, 'unixepoch') AS finished,
-    worker,
-    cpu_ms,
-    mem_mb,
-    wall_ms,
-    failure
-FROM attempts;
+    readable_runs.run_id,
+    attempts.number,
+    attempts.start,
+    attempts.status,
+    strftime('%Y-%m-%dT%H:%M:%SZ', attempts.started_us / 1000000, 'unixepoch') AS started,
+    strftime('%Y-%m-%dT%H:%M:%SZ', attempts.finished_us / 1000000, 'unixepoch') AS finished,
+    attempts.worker,
+    attempts.cpu_ms,
+    attempts.mem_mb,
+    attempts.wall_ms,
+    attempts.failure
+FROM attempts
+JOIN readable_runs ON readable_runs.id = attempts.run;
 
 CREATE VIEW readable_context AS
 SELECT
