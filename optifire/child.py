@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import optifire.plugins  # noqa: F401 - what every plugin imports, shared by all children
 import msgspec
 from msgspec.structs import replace
 

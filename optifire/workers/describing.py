@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from optifire.core.errors import OptifireError, PluginFault
@@ -26,7 +25,7 @@ def described(folder: str, trigger: Trigger) -> say.Described | say.Faulty:
 
 def _ask(loaded: Loaded, trigger: Trigger) -> say.Described:
     plugin = instance(loaded)
-    where = str(loaded.folder / "impl.py")
+    where = f"{loaded.folder}/impl.py"
     metadata = _metadata(plugin, where)
     return say.Described(
         plugin_id=metadata.plugin_id,
@@ -51,7 +50,7 @@ def _metadata(plugin: Plugin, where: str) -> PluginMetadata:
     )
 
 
-def _plan(plugin: Plugin, folder: Path, trigger: Trigger) -> dict[str, Any]:
+def _plan(plugin: Plugin, folder: str, trigger: Trigger) -> dict[str, Any]:
     try:
         plan: object = plugin.plan()
     except (Exception, SystemExit) as error:
@@ -59,10 +58,10 @@ def _plan(plugin: Plugin, folder: Path, trigger: Trigger) -> dict[str, Any]:
     if not isinstance(plan, Mapping):
         raise PluginFault(
             f"plan() gave a {type(plan).__name__}, not a mapping",
-            where=str(folder / "impl.py"),
+            where=f"{folder}/impl.py",
             remedy='End plan() with `return {"schedule": "@open"}`',
         )
-    where = f"{folder / 'impl.py'}: plan()"
+    where = f"{folder}/impl.py: plan()"
     entries = {str(key): _entry(value) for key, value in plan.items()}
     if "schedule" in entries:
         schedule = entries["schedule"]

@@ -19,15 +19,13 @@ import os
 import random
 import sys
 import time as real_time
-from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from optifire.core.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 _CLOCKS: Final = frozenset(
     f"{name}{suffix}"
@@ -168,51 +166,13 @@ def _guarded_import(  # noqa: PLR0913, PLR0917 - the signature of __import__
     return _made[module.__name__]
 
 
-class _GuardedLoader(importlib.machinery.SourceFileLoader):
+class GuardedLoader(importlib.machinery.SourceFileLoader):
     """Runs a plugin's file with an ``__import__`` of its own."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the file."""
         module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _guarded_import}
         super().exec_module(module)
-
-
-class _GuardedFinder:
-    """Finds the files of one folder, to be run by the guarded loader."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def find_spec(
-        self,
-        name: str,
-        path: Sequence[str] | None = None,
-        target: ModuleType | None = None,  # noqa: ARG002 - part of the protocol
-    ) -> importlib.machinery.ModuleSpec | None:
-        """Give the spec of a module of the folder, None for all others."""
-        places = [str(self._folder)] if path is None else list(path)
-        spec = importlib.machinery.PathFinder.find_spec(name, places)
-        origin = spec.origin if spec is not None else None
-        if spec is None or origin is None or not origin.endswith(".py"):
-            return None
-        if not Path(origin).resolve().is_relative_to(self._folder):
-            return None
-        spec.loader = _GuardedLoader(spec.name, origin)
-        return spec
-
-
-@contextmanager
-def guarded_imports(folder: Path, *, active: bool) -> Iterator[None]:
-    """Refuse clock reads to the files of a folder that are imported in a ``with`` block."""
-    if not active:
-        yield
-        return
-    finder = _GuardedFinder(folder)
-    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)  # type: ignore[arg-type]
 
 
 # --- network, files, randomness ---------------------------------------------------------------

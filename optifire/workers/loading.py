@@ -10,67 +10,137 @@ package is imported by its own name.
 from __future__ import annotations
 
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
+import os
 import sys
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import optifire
 from optifire.core.errors import PluginFault
 from optifire.core.types import fold_id
 from optifire.sdk.plugin import Plugin
-from optifire.workers.guard import guarded_imports
+from optifire.workers.guard import GuardedLoader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import ModuleType
 
-PACKAGE_FOLDER = Path(optifire.__file__).resolve().parent
+PACKAGE_FOLDER: Final = os.path.dirname(os.path.realpath(optifire.__file__))  # noqa: PTH120 - see below
 #: The hooks for which a plugin needs a process of its own from start to stop.
-HOOKS = ("initialize", "start", "stop", "cleanup", "handle_event")
+HOOKS: Final = ("initialize", "start", "stop", "cleanup", "handle_event")
+
+# Paths are text here, not `pathlib`: in a forked child every object touched is a page copied, and
+# this runs in each of them.
+
+
+class Folder:
+    """Finds the modules of one plugin's folder, by bare names too, while the plugin runs.
+
+    ``siblings`` are the modules that were imported by bare names: the plugin's own.
+    """
+
+    def __init__(self, path: str, *, replay: bool) -> None:
+        self.path = path
+        self._replay = replay
+        self._finder: importlib.machinery.FileFinder | None = None
+        self.siblings: dict[str, ModuleType] = {}
+        self._seen: set[str] = set()
+
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Give the spec of a module of the folder, None for all others."""
+        if path is not None and not (self._replay and self._holds(path)):
+            return None
+        spec = self._spec(name, path, target)
+        origin = spec.origin if spec is not None else None
+        if spec is None or (origin is not None and not origin.startswith(self.path)):
+            return None
+        if path is None:
+            self._seen.add(name.partition(".")[0])
+        if self._replay and origin is not None and origin.endswith(".py"):
+            spec.loader = GuardedLoader(spec.name, origin)
+        return spec
+
+    def _spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if path is not None:
+            return importlib.machinery.PathFinder.find_spec(name, path, target)
+        if self._finder is None:
+            self._finder = _file_finder(self.path)
+        spec = self._finder.find_spec(name, target)
+        return spec if spec is not None and spec.loader is not None else None
+
+    def _holds(self, path: Sequence[str]) -> bool:
+        return any(place.startswith(self.path) for place in path)
+
+    def enter(self) -> None:
+        """Begin to find; the plugin's own modules stand under their bare names."""
+        sys.modules.update(self.siblings)
+        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+
+    def leave(self) -> None:
+        """Stop finding, and take the plugin's own modules out of everybody's sight."""
+        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        for name in [name for name in self._names() if name in sys.modules]:
+            self.siblings[name] = sys.modules.pop(name)
+
+    def _names(self) -> list[str]:
+        if not self._seen:
+            return []
+        return [name for name in sys.modules if name.partition(".")[0] in self._seen]
+
+
+def _file_finder(path: str) -> importlib.machinery.FileFinder:
+    machinery = importlib.machinery
+    return machinery.FileFinder(
+        path,
+        (machinery.ExtensionFileLoader, machinery.EXTENSION_SUFFIXES),
+        (machinery.SourceFileLoader, machinery.SOURCE_SUFFIXES),
+    )
 
 
 @dataclass(slots=True)
 class Loaded:
-    """A plugin's class, and the modules that were imported by bare names from its folder."""
+    """A plugin's class and its folder."""
 
-    folder: Path
+    folder: str
     cls: type[Plugin]
-    replay: bool = False
-    siblings: dict[str, ModuleType] = field(default_factory=dict)
+    files: Folder = field(repr=False)
 
 
-def load(folder: str, *, replay: bool = False, checksum: str = "", pycache: str = "") -> Loaded:
+def load(folder: str, *, replay: bool = False) -> Loaded:
     """Import ``impl.py`` of a folder and find the plugin class in it.
 
     Parameters
     ----------
     replay
         Refuse clock reads in the plugin's own files.
-    checksum, pycache
-        Under which name and where compiled code is kept; without both none is written.
 
     Raises
     ------
     PluginFault
         Naming file and line where the code does not import, and what it should hold.
     """
-    where = Path(folder).resolve()
-    if not (where / "impl.py").is_file():
-        raise PluginFault("there is no impl.py", where=str(where), remedy="Write one")
-    loaded = Loaded(where, Plugin, replay)
-    bundled = where.is_relative_to(PACKAGE_FOLDER)
-    _keep_compiled("" if bundled else checksum, pycache)
+    where = os.path.realpath(folder)
+    if not os.path.isfile(f"{where}/impl.py"):
+        raise PluginFault("there is no impl.py", where=where, remedy="Write one")
+    loaded = Loaded(where, Plugin, Folder(where, replay=replay))
     with running(loaded):
         try:
-            module = _import(where, bundled=bundled)
+            module = _import(where)
         except (Exception, SystemExit) as error:
             raise fault(error, where, "cannot be imported") from error
-        loaded.cls = _plugin_class(module, where)
+    loaded.cls = _plugin_class(module, where)
     return loaded
 
 
@@ -80,23 +150,11 @@ def running(loaded: Loaded) -> Iterator[None]:
 
     Modules imported so are kept with the plugin and are nobody else's.
     """
-    entry = str(loaded.folder)
-    covered = {name: sys.modules[name] for name in loaded.siblings if name in sys.modules}
-    sys.modules.update(loaded.siblings)
-    before = set(sys.modules)
-    sys.path.insert(0, entry)
+    loaded.files.enter()
     try:
-        with guarded_imports(loaded.folder, active=loaded.replay):
-            yield
+        yield
     finally:
-        if entry in sys.path:
-            sys.path.remove(entry)
-        fresh = (set(sys.modules) - before) | loaded.siblings.keys()
-        for name in fresh:
-            module = sys.modules.get(name)
-            if module is not None and _is_sibling(module, name, loaded.folder):
-                loaded.siblings[name] = sys.modules.pop(name)
-        sys.modules.update(covered)
+        loaded.files.leave()
 
 
 def instance(loaded: Loaded) -> Plugin:
@@ -108,7 +166,7 @@ def instance(loaded: Loaded) -> Plugin:
     if not hasattr(plugin, "metadata"):
         raise PluginFault(
             f"{loaded.cls.__name__}.__init__ does not call super().__init__()",
-            where=str(loaded.folder / "impl.py"),
+            where=f"{loaded.folder}/impl.py",
             remedy="Call super().__init__() first",
         )
     return plugin
@@ -121,14 +179,14 @@ def overridden_hooks(cls: type[Plugin]) -> tuple[str, ...]:
     )
 
 
-def fault(error: BaseException, folder: Path, what: str) -> PluginFault:
+def fault(error: BaseException, folder: str, what: str) -> PluginFault:
     """Give an error met in a plugin's code as a fault that names the line in the plugin's files."""
-    file, line = str(folder / "impl.py"), 0
+    file, line = f"{folder}/impl.py", 0
     if isinstance(error, SyntaxError) and error.filename:
         file, line = error.filename, error.lineno or 0
     else:
         for frame in traceback.extract_tb(error.__traceback__):
-            if frame.filename.startswith(str(folder)):
+            if frame.filename.startswith(folder):
                 file, line = frame.filename, frame.lineno or 0
     place = f"{file}:{line}" if line else file
     return PluginFault(
@@ -138,13 +196,14 @@ def fault(error: BaseException, folder: Path, what: str) -> PluginFault:
     )
 
 
-def _import(folder: Path, *, bundled: bool) -> ModuleType:
-    if bundled:
-        parts = folder.relative_to(PACKAGE_FOLDER).parts
-        return importlib.import_module(".".join(("optifire", *parts, "impl")))
-    name = f"optifire_plugin_{fold_id(folder.name)}"
-    for old in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
-        del sys.modules[old]
+def _import(folder: str) -> ModuleType:
+    if _is_bundled(folder):
+        parts = folder[len(PACKAGE_FOLDER) :].replace("/", ".")
+        return importlib.import_module(f"optifire{parts}.impl")
+    name = f"optifire_plugin_{fold_id(folder.rpartition('/')[2])}"
+    if name in sys.modules:  # an earlier version, in a worker that lives on
+        for old in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
+            del sys.modules[old]
     package = importlib.util.module_from_spec(_package_spec(name, folder))
     sys.modules[name] = package
     loader = package.__spec__.loader if package.__spec__ is not None else None
@@ -153,20 +212,20 @@ def _import(folder: Path, *, bundled: bool) -> ModuleType:
     return importlib.import_module(f"{name}.impl")
 
 
-def _package_spec(name: str, folder: Path) -> importlib.machinery.ModuleSpec:
-    init = folder / "__init__.py"
-    if init.is_file():
+def _package_spec(name: str, folder: str) -> importlib.machinery.ModuleSpec:
+    init = f"{folder}/__init__.py"
+    if os.path.isfile(init):
         found = importlib.util.spec_from_file_location(
-            name, init, submodule_search_locations=[str(folder)]
+            name, init, submodule_search_locations=[folder]
         )
         if found is not None:
             return found
     spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
-    spec.submodule_search_locations = [str(folder)]
+    spec.submodule_search_locations = [folder]
     return spec
 
 
-def _plugin_class(module: ModuleType, folder: Path) -> type[Plugin]:
+def _plugin_class(module: ModuleType, folder: str) -> type[Plugin]:
     found = [
         item
         for item in vars(module).values()
@@ -176,7 +235,7 @@ def _plugin_class(module: ModuleType, folder: Path) -> type[Plugin]:
         and not item.__name__.startswith("_")
     ]
     whole = [cls for cls in dict.fromkeys(found) if not inspect.isabstract(cls)]
-    where = str(folder / "impl.py")
+    where = f"{folder}/impl.py"
     if len(whole) == 1:
         return whole[0]
     if whole:
@@ -207,17 +266,16 @@ def _line_of(cls: type) -> int:
         return 1
 
 
-def _is_sibling(module: ModuleType, name: str, folder: Path) -> bool:
-    """Tell whether a module came by a bare name from the plugin's folder."""
-    if name.startswith(("optifire.", "optifire_plugin_")):
-        return False
-    file = getattr(module, "__file__", None)
-    paths = [file] if file else list(getattr(module, "__path__", ()))
-    return any(Path(path).is_relative_to(folder) for path in paths)
+def _is_bundled(folder: str) -> bool:
+    return folder.startswith(f"{PACKAGE_FOLDER}/")
 
 
-def _keep_compiled(checksum: str, pycache: str) -> None:
-    """Keep compiled code by checksum: a file changed within one second is never mistaken."""
-    keep = bool(checksum and pycache)
-    sys.dont_write_bytecode = not keep
-    sys.pycache_prefix = str(Path(pycache) / checksum[:32]) if keep else None
+def keep_compiled(checksum: str, pycache: str, folder: str) -> None:
+    """Have this process keep a plugin's compiled code, by checksum and outside its folder.
+
+    A file that is changed twice within a second is then never mistaken for its older self.
+    Without a checksum nothing is kept; the package's own code is where Python puts it.
+    """
+    keep = bool(checksum) and not _is_bundled(folder)
+    sys.dont_write_bytecode = not checksum
+    sys.pycache_prefix = f"{pycache}/{checksum[:32]}" if keep else None

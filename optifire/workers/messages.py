@@ -94,10 +94,15 @@ class AskRows(_Message, tag="rows"):
 
 
 class Done(_Message, tag="done"):
-    """How the attempt ended; ``lost`` is what it printed beyond what was kept, in bytes."""
+    """How the attempt ended.
+
+    ``lost`` is what it printed beyond what was kept, in bytes; ``cpu`` the processor seconds that
+    the child itself says it took.
+    """
 
     outcome: Outcome
     lost: int = 0
+    cpu: float = 0.0
 
 
 class Described(_Message, tag="described"):

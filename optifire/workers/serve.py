@@ -6,7 +6,9 @@ import asyncio
 import faulthandler
 import signal
 import socket
+import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -21,8 +23,7 @@ from optifire.workers.context import Kept, Surroundings, context_of, data_folder
 from optifire.workers.context import temp_folder
 from optifire.workers.describing import described
 from optifire.workers.guard import fence
-from optifire.workers.lazyloop import LazyLoop
-from optifire.workers.loading import Loaded, instance, load, running
+from optifire.workers.loading import Loaded, instance, keep_compiled, load, running
 
 if TYPE_CHECKING:
     from optifire.sdk.plugin import Plugin
@@ -97,11 +98,12 @@ class Attempts:
         connection: socket.socket,
         printed: PipeWriter,
         surroundings: Surroundings,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._line = Line(connection)
         self._printed = printed
         self._around = surroundings
-        self._loop = LazyLoop()
+        self._loop = loop
         self._kept: dict[tuple[str, str, bool], Loaded] = {}
 
     def serve(self, rss: int, *, many: bool) -> None:
@@ -120,13 +122,12 @@ class Attempts:
             return described(message.folder, self._around.trigger)
         if isinstance(message, say.Order):
             self._line.fresh()
+            began = time.process_time()
             outcome = self._attempt(message)
             with suppress(OSError, ValueError):  # the plugin may have closed its output
-                import sys
-
                 sys.stdout.flush()
             lost, self._printed.lost = self._printed.lost, 0
-            return say.Done(outcome, lost)
+            return say.Done(outcome, lost, time.process_time() - began)
         raise ValueError(f"a reply that nobody asked for: {message!r}")
 
     def _attempt(self, order: say.Order) -> Outcome:
@@ -173,9 +174,6 @@ class Attempts:
         key = (order.folder, order.checksum, order.replay)
         loaded = self._kept.get(key)
         if loaded is None:
-            pycache = f"{order.home}/pycache"
-            loaded = load(
-                order.folder, replay=order.replay, checksum=order.checksum, pycache=pycache
-            )
-            self._kept[key] = loaded
+            keep_compiled(order.checksum, f"{order.home}/pycache", order.folder)
+            loaded = self._kept[key] = load(order.folder, replay=order.replay)
         return loaded

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from optifire.workers import messages as say
+from optifire.workers.lazyloop import LazyLoop
 from optifire.workers.printed import take_over_output
 from optifire.workers.serve import Attempts
 
@@ -73,6 +74,7 @@ class Zygote:
         self._unsent: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._poll = select.poll()
         self._pid = os.getpid()
+        self._loop = LazyLoop()  # holds no descriptor, so children may have it ready-made
 
     def serve(self) -> None:
         """Freeze what is imported, say so, and serve until the service hangs up."""
@@ -147,7 +149,7 @@ class Zygote:
             self._close_all_but(connection)
             gc.enable()
             self._after_fork()
-            attempts = Attempts(socket.socket(fileno=connection), printed, self._around)
+            attempts = Attempts(socket.socket(fileno=connection), printed, self._around, self._loop)
             attempts.serve(_resident(), many=many)
         except BaseException:  # noqa: BLE001 - a child never goes on as a second zygote
             code = 70  # EX_SOFTWARE, sysexits.h

@@ -1,0 +1,115 @@
+"""The zygotes of a service: which are there, started when needed and again when they have died."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from optifire.workers import messages as say
+from optifire.workers.link import Link
+
+#: What every data zygote imports, whatever the plugins ask for.
+BASE_MODULES: Final = ("numpy", "pandas")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What isolated and pooled workers are made with.
+
+    Attributes
+    ----------
+    home
+        Whose ``data/`` holds the user's series.
+    files
+        Where plugins have their own folders, and compiled code is kept.
+    warm
+        The series that a data zygote loads beforehand; None: all built-in ones.
+    aliases, symbol
+        Symbols that stand for others, and the one behind ``market_data``.
+    replay
+        True: recorded data is not looked at again once it is loaded.
+    """
+
+    home: Path
+    files: Path
+    warm: tuple[str, ...] | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    symbol: str = "SPY"
+    replay: bool = False
+
+    def child(self, modules: Sequence[str]) -> say.ChildSettings:
+        """Give what a zygote with these modules is told."""
+        return say.ChildSettings(
+            home=str(self.home),
+            modules=tuple(modules),
+            warm=self.warm,
+            aliases=dict(self.aliases),
+            symbol=self.symbol,
+            replay=self.replay,
+        )
+
+
+class Zygotes:
+    """The two zygotes of a service, started when needed, and again when they have died."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._links: list[Link] = []
+        self._light: Link | None = None
+        self._data: Link | None = None
+        self._starting = asyncio.Lock()
+
+    async def light(self) -> Link:
+        """Give the zygote that has imported nothing but this package."""
+        async with self._starting:
+            if self._light is None or not self._light.alive:
+                self._light = await self._start(())
+            return self._light
+
+    async def data(self, modules: tuple[str, ...]) -> Link:
+        """Give a zygote that has imported these modules.
+
+        When they are more than it has, a new one is started first; the old one ends with its last
+        child.
+        """
+        async with self._starting:
+            link = self._data
+            if link is not None and link.alive and link.covers(modules):
+                return link
+            known = link.settings.modules if link is not None else BASE_MODULES
+            self._data = await self._start(tuple(dict.fromkeys((*known, *modules))))
+            if link is not None:
+                link.retire()
+            return self._data
+
+    def any(self) -> Link | None:
+        """Give the data zygote if there is one, else the light one."""
+        for link in (self._data, self._light):
+            if link is not None and link.alive:
+                return link
+        return None
+
+    async def for_modules(self, modules: tuple[str, ...]) -> Link:
+        """Give the zygote for a job whose files import these modules at the top."""
+        return await (self.data(modules) if modules else self.light())
+
+    async def close(self) -> None:
+        """End all of them."""
+        async with self._starting:
+            links, self._links = self._links, []
+            for link in links:
+                await link.close()
+            self._light = self._data = None
+
+    async def _start(self, modules: tuple[str, ...]) -> Link:
+        for old in [link for link in self._links if link.gone]:
+            self._links.remove(old)
+            await old.close()
+        self._settings.files.mkdir(parents=True, exist_ok=True)
+        link = Link(self._settings.child(modules), self._settings.files)
+        await link.start()
+        self._links.append(link)
+        return link
