@@ -69,7 +69,7 @@ async def run_once(home: Home, plugin_id: str, *, at: datetime | None, db: Path 
         bus, board = CommitBus(), Blackboard(recovered.values)
         workers = {
             Placement.ISOLATED: isolated,
-            Placement.INLINE: InlineWorker(worker_settings(home, configuration.settings)),
+            Placement.INLINE: InlineWorker(home.data),
         }
         rooms = Rooms(
             clock,

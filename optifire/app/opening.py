@@ -130,7 +130,7 @@ class _Opening:
         """Make engine and service, and take up what was in flight."""
         bus, board = CommitBus(), Blackboard(self.recovered.values)
         recorder = LiveRecorder(self.store, board, self.clock, bus.tell)
-        workers[Placement.INLINE] = InlineWorker(worker_settings(self.home, self._settings))
+        workers[Placement.INLINE] = InlineWorker(self.home.data)
         rooms = Rooms(
             self.clock,
             recorder,
@@ -156,7 +156,7 @@ class _Opening:
             self._pace(recorded=recorded),
             start=now,
             since=self._since(started),
-            report=service.crashed,
+            report=lambda name, error: crashes.append(f"{name} crashed: {error!r}"),
         )
         service = Service(
             self.home,

@@ -16,7 +16,7 @@ from optifire.host.catalog import HOST_NAMES, Catalog
 from optifire.runtime.clock import wall_now
 from optifire.runtime.engine import Program
 from optifire.store.sqlite import SqliteStore
-from optifire.workers.isolated import IsolatedWorker
+from optifire.workers.isolated import IsolatedWorker, WorkerSettings
 from optifire.workers.pooled import PooledWorker
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def replay(
             path = Path(folder) / "replay.db"
         else:
             path = options.db
-        worker = describer if options.isolated else PooledWorker(settings, size=options.workers)
+        worker = describer if options.isolated else _pooled(settings, options, jobs)
         ledger = SqliteStore(path, clock=wall_now, synchronous="NORMAL")
         playing = Replay(
             program_of(
@@ -70,6 +70,14 @@ async def replay(
             left_out=left_out,
         )
         return await playing.run()
+
+
+def _pooled(
+    settings: WorkerSettings, options: ReplayOptions, jobs: Mapping[PluginId, Job]
+) -> PooledWorker:
+    """Give long-lived workers that have imported what these jobs import at the top."""
+    modules = sorted({module for job in jobs.values() for module in job.code.modules})
+    return PooledWorker(settings, size=options.workers, modules=modules)
 
 
 def chosen(catalog: Catalog, plugins: tuple[str, ...] | None) -> Mapping[PluginId, Job]:
