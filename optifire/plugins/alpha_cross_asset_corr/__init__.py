@@ -1,0 +1,1 @@
+"""Stock, oil and bond correlation with its sampling error."""

@@ -1,0 +1,1 @@
+"""Volatility regime from the closes of the VIX."""

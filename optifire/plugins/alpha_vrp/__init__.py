@@ -1,0 +1,1 @@
+"""Volatility risk premium: implied against realised and expected volatility."""

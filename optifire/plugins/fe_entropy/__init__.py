@@ -1,0 +1,1 @@
+"""Shannon, permutation and sample entropy of returns."""

@@ -1,0 +1,1 @@
+"""GARCH(1,1) forecast of index volatility."""

@@ -1,0 +1,285 @@
+"""GARCH(1,1) by maximum likelihood, with its exact score.
+
+The model (Bollerslev, "Generalized Autoregressive Conditional Heteroskedasticity", Journal of
+Econometrics 31, 1986), with the asymmetry of Glosten, Jagannathan and Runkle (Journal of Finance
+48, 1993) and standardised Student errors as options::
+
+    y_t  = mu + e_t
+    s2_t = omega + alpha e_{t-1}^2 + gamma e_{t-1}^2 [e_{t-1} < 0] + beta s2_{t-1}
+
+The variance recursion is a triangular banded system in ``s2``, so one call of BLAS solves it; the
+transposed system gives the adjoint, and with it the whole score for the price of one more solve.
+An optimiser with the exact score ends at the optimum itself, where finite differences stop about
+1e-5 short of it, and needs a third of the time. Variances before the sample are the weighted mean
+of the first 75 squared residuals with weights 0.94^i, as in the ``arch`` package, which is the
+reference in the tests.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.blas import dtbsv
+from scipy.optimize import minimize
+from scipy.special import digamma, gammaln
+
+from optifire.core.errors import NoData
+
+Vector = NDArray[np.float64]
+
+#: Sessions in a year, for annualising.
+YEAR = 252
+#: Persistence from which a shock is taken never to fade: no half-life, no long-run level.
+INTEGRATED = 0.9999
+#: Fewer returns than this tell nothing reliable about four parameters.
+MIN_RETURNS = 500
+
+_BACKCAST_SPAN = 75
+_BACKCAST_DECAY = 0.94
+#: Where every search starts, in units of the sample's own variance: (omega, alpha, beta), nu.
+_START = (0.05, 0.10, 0.85)
+_START_NU = 8.0
+_NU_BOUNDS = (2.05, 500.0)
+_FIXED = 3  # mu, omega and beta come first in every parameter vector
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Which model is fitted: with asymmetry, with Student errors, or neither."""
+
+    asymmetric: bool = False
+    student: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GarchFit:
+    """Estimates in the units of the returns, and the variance they forecast for the next return."""
+
+    mu: float
+    omega: float
+    alpha: float
+    gamma: float
+    beta: float
+    nu: float | None
+    loglik: float
+    next_variance: float
+    nobs: int
+
+    @property
+    def persistence(self) -> float:
+        """Give the share of a variance shock that is left one period later."""
+        return self.alpha + 0.5 * self.gamma + self.beta
+
+    @property
+    def half_life(self) -> float | None:
+        """Give the periods until half a shock has faded; None when it never does."""
+        if not 0.0 < self.persistence < INTEGRATED:
+            return None
+        return math.log(0.5) / math.log(self.persistence)
+
+    @property
+    def long_run_variance(self) -> float | None:
+        """Give the level that forecasts tend to; None when there is none."""
+        if self.persistence >= INTEGRATED:
+            return None
+        return self.omega / (1.0 - self.persistence)
+
+    def variance_path(self, horizon: int) -> Vector:
+        """Give the expected variances of the next ``horizon`` periods, nearest first."""
+        path = np.empty(horizon)
+        variance = self.next_variance
+        for step in range(horizon):
+            path[step] = variance
+            variance = self.omega + self.persistence * variance
+        return path
+
+
+def annualised(variance: float) -> float:
+    """Give annual volatility as a fraction from a daily variance of returns in percent."""
+    return math.sqrt(YEAR * variance) / 100.0
+
+
+def backcast(residuals: Vector) -> float:
+    """Give the variance assumed before the sample from its first squared residuals."""
+    head = residuals[:_BACKCAST_SPAN]
+    weights = _BACKCAST_DECAY ** np.arange(len(head))
+    return float(weights @ head**2 / weights.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """Mean negative log-likelihood of one sample and its exact gradient.
+
+    Parameters are ``mu, omega, beta``, then one ``alpha`` (or two: after a rise, after a fall),
+    then ``nu`` if errors are Student's.
+    """
+
+    returns: Vector
+    before: float
+    variant: Variant
+
+    def __call__(self, theta: Vector) -> tuple[float, Vector]:
+        """Give value and gradient at ``theta``; every parameter within its bounds."""
+        residuals = self.returns - theta[0]
+        signs, shocks = self._shocks(residuals)
+        variances = self._variances(theta, shocks)
+        value, slope_s, slope_e, slope_nu = self._density(theta, residuals, variances)
+        adjoint = _solve(slope_s, theta[2], transposed=True)
+        earlier = np.concatenate(([self.before], variances[:-1]))
+        through_mean = -2.0 * self._alphas(theta) @ (signs[:, :-1] * residuals[:-1])
+        gradient = [
+            adjoint[1:] @ through_mean - slope_e.sum(),
+            adjoint.sum(),
+            adjoint @ earlier,
+            *(shocks @ adjoint),
+            *slope_nu,
+        ]
+        return value, np.array(gradient)
+
+    def variances(self, theta: Vector) -> Vector:
+        """Give the conditional variances of the sample, and of the one return after it."""
+        residuals = np.append(self.returns - theta[0], 0.0)
+        return self._variances(theta, self._shocks(residuals)[1])
+
+    def _alphas(self, theta: Vector) -> Vector:
+        return theta[_FIXED : _FIXED + (2 if self.variant.asymmetric else 1)]
+
+    def _shocks(self, residuals: Vector) -> tuple[Vector, Vector]:
+        """Give which residual feeds which alpha, and the squares so split, one period late."""
+        if self.variant.asymmetric:
+            fell = residuals < 0.0
+            signs = np.array([~fell, fell], dtype=float)
+        else:
+            signs = np.ones((1, len(residuals)))
+        shocks = np.empty_like(signs)
+        shocks[:, 0] = self.before / len(signs)
+        shocks[:, 1:] = signs[:, :-1] * residuals[:-1] ** 2
+        return signs, shocks
+
+    def _variances(self, theta: Vector, shocks: Vector) -> Vector:
+        news = theta[1] + self._alphas(theta) @ shocks
+        news[0] += theta[2] * self.before
+        return _solve(news, theta[2])
+
+    def _density(
+        self, theta: Vector, residuals: Vector, variances: Vector
+    ) -> tuple[float, Vector, Vector, tuple[float, ...]]:
+        """Give the mean of -log density, its slopes by variance and residual, and by nu."""
+        n = len(residuals)
+        squares = residuals**2 / variances
+        if not self.variant.student:
+            value = 0.5 * math.log(2.0 * math.pi) + 0.5 * (np.log(variances) + squares).mean()
+            return (
+                float(value),
+                0.5 * (1.0 - squares) / variances / n,
+                residuals / variances / n,
+                (),
+            )
+        nu = float(theta[-1])
+        tail = 1.0 + squares / (nu - 2.0)
+        weight = (nu + 1.0) / (nu - 2.0) / tail
+        norm = gammaln(0.5 * (nu + 1.0)) - gammaln(0.5 * nu) - 0.5 * math.log(math.pi * (nu - 2.0))
+        logs = np.log(tail)
+        value = float(0.5 * (np.log(variances) + (nu + 1.0) * logs).mean() - norm)
+        by_norm = 0.5 * (digamma(0.5 * (nu + 1.0)) - digamma(0.5 * nu) - 1.0 / (nu - 2.0))
+        by_nu = (0.5 * logs - 0.5 * weight * squares / (nu - 2.0)).mean() - by_norm
+        slope_s = 0.5 * (1.0 - weight * squares) / variances / n
+        return value, slope_s, weight * residuals / variances / n, (float(by_nu),)
+
+
+def fit(
+    returns: Vector, variant: Variant | None = None, *, before: float | None = None
+) -> GarchFit:
+    """Give the maximum-likelihood estimates for one sample.
+
+    Parameters
+    ----------
+    returns
+        (n,) float64, oldest first, best in percent.
+    variant
+        Which model; plain GARCH with normal errors if not given.
+    before
+        Variance before the sample; `backcast` of the demeaned returns if not given.
+
+    Raises
+    ------
+    NoData
+        Fewer than `MIN_RETURNS`, a value that is not finite, or returns that never change.
+    ArithmeticError
+        The search for the optimum did not end at one.
+    """
+    variant = variant or Variant()
+    returns = _checked(returns)
+    centred = returns - returns.mean()
+    scale = float(centred.std())
+    start = backcast(centred) if before is None else before
+    likelihood = Likelihood(returns / scale, start / scale**2, variant)
+    theta = _maximise(likelihood)
+    return _report(likelihood, theta, scale)
+
+
+def _checked(returns: Vector) -> Vector:
+    values = np.array(returns, dtype=float)
+    if len(values) < MIN_RETURNS:
+        raise NoData(
+            f"GARCH needs {MIN_RETURNS} returns, {len(values)} are visible",
+            where="fe_garch",
+            remedy="Add history or wait for it",
+        )
+    if not np.isfinite(values).all():
+        raise NoData("a return is not a number", where="fe_garch", remedy="Correct the bars")
+    if np.ptp(values) == 0.0:
+        raise NoData("the returns never change", where="fe_garch", remedy="Check the symbol")
+    return values
+
+
+def _maximise(likelihood: Likelihood) -> Vector:
+    """Give the best parameters, searched from the same relative start for every sample."""
+    omega, alpha, beta = _START
+    count = 2 if likelihood.variant.asymmetric else 1
+    start = [float(likelihood.returns.mean()), omega, beta] + [alpha] * count
+    bounds = [(-10.0, 10.0), (1e-8, 10.0), (0.0, 1.0)] + [(0.0, 2.0 if count > 1 else 1.0)] * count
+    room = np.array([0.0, 0.0, -1.0] + [-1.0 / count] * count)
+    if likelihood.variant.student:
+        start, bounds, room = [*start, _START_NU], [*bounds, _NU_BOUNDS], np.append(room, 0.0)
+    found = minimize(
+        likelihood,
+        np.array(start),
+        jac=True,
+        method="SLSQP",
+        bounds=bounds,
+        constraints={"type": "ineq", "fun": lambda x: 1.0 + room @ x, "jac": lambda _: room},
+        options={"ftol": 1e-12, "maxiter": 500},
+    )
+    if not found.success:
+        message = f"GARCH likelihood: no optimum after {found.nit} steps ({found.message})"
+        raise ArithmeticError(message)
+    return np.asarray(found.x, dtype=float)
+
+
+def _report(likelihood: Likelihood, theta: Vector, scale: float) -> GarchFit:
+    value, _ = likelihood(theta)
+    nobs = len(likelihood.returns)
+    mu, omega, beta = (float(number) for number in theta[:_FIXED])
+    rise, fall = float(theta[_FIXED]), float(theta[_FIXED + int(likelihood.variant.asymmetric)])
+    return GarchFit(
+        mu=mu * scale,
+        omega=omega * scale**2,
+        alpha=rise,
+        gamma=fall - rise,
+        beta=beta,
+        nu=float(theta[-1]) if likelihood.variant.student else None,
+        loglik=-nobs * (value + math.log(scale)),
+        next_variance=float(likelihood.variances(theta)[-1]) * scale**2,
+        nobs=nobs,
+    )
+
+
+def _solve(right: Vector, beta: float, *, transposed: bool = False) -> Vector:
+    """Give x with ``x_t - beta x_{t-1} = right_t`` (or ``x_{t+1}`` when transposed)."""
+    band = np.empty((2, len(right)), order="F")
+    band[0] = 1.0
+    band[1] = -beta
+    solved: Vector = dtbsv(1, band, right, lower=1, trans=int(transposed), diag=1)
+    return solved

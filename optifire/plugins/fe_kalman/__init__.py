@@ -1,0 +1,1 @@
+"""Local level of log prices by the Kalman filter."""

@@ -1,0 +1,1 @@
+"""Phi-accrual suspicion over the beats of the schedule."""

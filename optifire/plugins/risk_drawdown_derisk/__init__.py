@@ -1,0 +1,1 @@
+"""Exposure ladder on the drawdown from the high-water mark."""

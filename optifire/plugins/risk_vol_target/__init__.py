@@ -1,0 +1,1 @@
+"""Exposure multiplier that aims at a constant volatility."""
