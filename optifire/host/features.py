@@ -7,6 +7,7 @@ line.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +101,15 @@ class Features:
             for document in (*self.files, self.command)
             for name in _section(document, "plugins")
         }
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Which origin to take a plugin from, by folded id, where anybody says so."""
+        said: dict[str, str | None] = {}
+        for folded, name in self.named.items():
+            with suppress(ConfigError):  # told when the entry itself is read
+                said[folded] = self.entry(name).get("source")
+        return {folded: source for folded, source in said.items() if source is not None}
 
     def where(self, plugin_id: str) -> str:
         """Give the line of a plugin's entry, in the last file that has one."""

@@ -1,11 +1,37 @@
 """A home to write files in."""
 
+import ast
+import datetime as dt
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from optifire.core.calendar import AlwaysOpen, Calendar, RegularHours, SessionTable
+from optifire.core.errors import ConfigError, PluginFault
+from optifire.core.ports import Description
+from optifire.host.build import Ground
+from optifire.host.catalog import Catalog
+from optifire.host.descriptions import Descriptions
+from optifire.host.discovery import Scanner
 from optifire.host.home import Home
+from optifire.host.kept_code import KeptCode
+from optifire.host.reload import Reloader
+
+DAYS = [day for n in range(60) if (day := dt.date(2018, 1, 2) + timedelta(days=n)).weekday() < 5]
+#: Weekdays of two months in winter, 14:30 to 21:00 UTC.
+TABLE = SessionTable(
+    name="XNYS",
+    tz="America/New_York",
+    first=DAYS[0],
+    horizon=DAYS[-1],
+    regular=RegularHours(timedelta(hours=9, minutes=30), timedelta(hours=16)),
+    dates=DAYS,
+    opens=[datetime(day.year, day.month, day.day, 14, 30, tzinfo=UTC) for day in DAYS],
+    closes=[datetime(day.year, day.month, day.day, 21, tzinfo=UTC) for day in DAYS],
+)
 
 
 @pytest.fixture
@@ -27,3 +53,90 @@ def write(home: Home) -> Callable[[str, str], Path]:
         return file
 
     return to
+
+
+class FakeDescriber:
+    """Says what a plugin's ``impl.py`` holds as a literal: ``{"metadata": .., "plan": ..}``."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def describe(self, folder: str) -> Description:
+        """Read the literal; a file that does not parse is a fault with its line."""
+        self.asked.append(Path(folder).name)
+        impl = Path(folder) / "impl.py"
+        try:
+            said = ast.literal_eval(impl.read_text() or "{}")
+        except SyntaxError as error:
+            raise PluginFault("cannot be imported", where=f"{impl}:{error.lineno}") from error
+        metadata = {"plugin_id": Path(folder).name, "version": "1.0", **said.get("metadata", {})}
+        return Description(
+            plugin_id=metadata["plugin_id"],
+            class_name="Some",
+            metadata=metadata,
+            plan=said.get("plan", {"schedule": "@manual"}),
+            hooks=said.get("hooks", ()),
+        )
+
+
+class World:
+    """A home with plugins whose catalog can be built again and again."""
+
+    def __init__(self, home: Home, builtin: Path) -> None:
+        self.home = home
+        self.describer = FakeDescriber()
+        self.environ: dict[str, str] = {}
+        self.scanner = Scanner(builtin)
+        self.ground = Ground(
+            descriptions=Descriptions(self.describer, home.cache / "descriptions.msgpack"),
+            calendars=self._calendar,
+            kept_code=KeptCode(home.cache / "code"),
+        )
+        self.builtin = builtin
+
+    def again(self) -> "World":
+        """Give the same files as a new process finds them."""
+        return World(self.home, self.builtin)
+
+    async def _calendar(self, name: str, where: str) -> Calendar:
+        if name == "24/7":
+            return AlwaysOpen()
+        if name != "XNYS":
+            raise ConfigError(f"no calendar {name!r}", where=where)
+        return TABLE
+
+    def plugin(self, plugin_id: str, root: str = "", /, **said: object) -> Path:
+        """Write a plugin folder that describes itself as said."""
+        folder = (self.home.root / root if root else self.builtin) / plugin_id
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "impl.py").write_text(repr(said))
+        return folder
+
+    def features(self, text: str) -> Path:
+        """Write features.yaml."""
+        file = self.home.configs / "features.yaml"
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def reloader(self, **more: Any) -> Reloader:  # noqa: ANN401 - passed on
+        """Make a reloader over this home."""
+        return Reloader(
+            self.home,
+            self.ground,
+            now=lambda: datetime(2018, 1, 29, tzinfo=UTC),
+            environ=self.environ,
+            scanner=self.scanner,
+            **more,
+        )
+
+    async def catalog(self) -> Catalog:
+        """Build the catalog as at a start."""
+        return (await self.reloader().start()).catalog
+
+
+@pytest.fixture
+def world(home: Home) -> World:
+    """A home, and a built-in folder of its own."""
+    builtin = home.root / "builtin"
+    builtin.mkdir()
+    return World(home, builtin)

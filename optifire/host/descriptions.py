@@ -1,0 +1,131 @@
+"""What plugins say of themselves, kept by checksum, so that a second start asks no worker."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import optifire
+from optifire.core.errors import OptifireError
+from optifire.core.ports import Describer, Description
+from optifire.host.discovery import Candidate
+
+#: Descriptions kept at most; beyond that those that were not asked for longest are dropped.
+MOST_KEPT = 2000
+#: A description made by another version of OptiFIRE or of Python is asked for again.
+MADE_BY = f"{optifire.__version__} {sys.version_info[0]}.{sys.version_info[1]}"
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """One description as the cache file holds it."""
+
+    plugin_id: str
+    class_name: str
+    metadata: dict[str, Any]
+    plan: dict[str, Any]
+    hooks: tuple[str, ...] = ()
+
+
+class CacheFile(msgspec.Struct, frozen=True):
+    """The cache file: descriptions by folder name and checksum, those asked for last at the end."""
+
+    made_by: str
+    kept: dict[str, Kept]
+
+
+class Descriptions:
+    """Asks a `Describer` once for each state of a folder and remembers what it said.
+
+    What went wrong is not remembered: a missing package may be there next time.
+
+    Parameters
+    ----------
+    file
+        Where to keep it (``<home>/data/cache/descriptions.msgpack``); None keeps nothing.
+    """
+
+    def __init__(self, describer: Describer, file: Path | None = None) -> None:
+        self._describer = describer
+        self._file = file
+        self._kept: dict[str, Description] | None = None
+        self._fresh = False
+        self._asking: dict[str, asyncio.Lock] = {}
+
+    async def of(self, candidate: Candidate) -> Description:
+        """Give the description of a candidate; raises `PluginFault` when it cannot be described."""
+        key = f"{candidate.folder.name}@{candidate.checksum}"
+        kept = self._load()
+        async with self._asking.setdefault(key, asyncio.Lock()):
+            if key in kept:
+                kept[key] = kept.pop(key)
+                return kept[key]
+            said = await self._describer.describe(str(candidate.folder))
+            kept[key] = said
+            self._fresh = True
+            return said
+
+    def save(self) -> None:
+        """Write what is new to the file; a folder that cannot be written only costs time later."""
+        if not self._fresh or self._file is None or self._kept is None:
+            return
+        newest = list(self._kept.items())[-MOST_KEPT:]
+        content = CacheFile(MADE_BY, {key: _plain(said) for key, said in newest})
+        partial = self._file.with_suffix(f".{os.getpid()}")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(msgspec.msgpack.encode(content))
+            partial.replace(self._file)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            return
+        self._fresh = False
+
+    def _load(self) -> dict[str, Description]:
+        if self._kept is None:
+            self._kept = {
+                key: Description(
+                    kept.plugin_id, kept.class_name, kept.metadata, kept.plan, kept.hooks
+                )
+                for key, kept in _read(self._file).items()
+            }
+        return self._kept
+
+
+def _read(file: Path | None) -> Mapping[str, Kept]:
+    """Give what the file holds; a damaged or foreign one holds nothing, and is made again."""
+    if file is None or not file.exists():
+        return {}
+    try:
+        content = msgspec.msgpack.decode(file.read_bytes(), type=CacheFile)
+    except (OSError, msgspec.MsgspecError):
+        return {}
+    return content.kept if content.made_by == MADE_BY else {}
+
+
+def _plain(said: Description) -> Kept:
+    return Kept(
+        said.plugin_id, said.class_name, dict(said.metadata), dict(said.plan), tuple(said.hooks)
+    )
+
+
+async def describe_all(
+    descriptions: Descriptions, candidates: Mapping[str, Candidate]
+) -> dict[str, Description | OptifireError]:
+    """Describe several candidates side by side; a fault of one is its answer."""
+
+    async def ask(candidate: Candidate) -> Description | OptifireError:
+        if candidate.fault is not None:
+            return candidate.fault
+        try:
+            return await descriptions.of(candidate)
+        except OptifireError as error:
+            return error
+
+    keys = list(candidates)
+    said = await asyncio.gather(*(ask(candidates[key]) for key in keys))
+    descriptions.save()
+    return dict(zip(keys, said, strict=True))

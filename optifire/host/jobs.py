@@ -1,0 +1,288 @@
+"""From a description and the operator's entry to a `Job`; whatever does not fit names its place."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from optifire.core.budget import Budget, budget_for
+from optifire.core.calendar import Calendar
+from optifire.core.errors import ConfigError, ContractError, PluginFault
+from optifire.core.graph import combine_needs
+from optifire.core.job import (
+    DEFAULT_PRIORITY,
+    DEFAULT_TIMEOUT,
+    TIMEOUTS,
+    Code,
+    Effect,
+    Job,
+    Misfire,
+    Need,
+    Overlap,
+    Placement,
+    parse_need,
+)
+from optifire.core.ports import Description
+from optifire.core.reading import Rebuild
+from optifire.core.schedule import Schedule, parse_schedule
+from optifire.core.session import SESSION_EVENTS
+from optifire.core.settings import PLAN_FIELDS
+from optifire.core.types import Category, PluginId, fold_id
+from optifire.host.checks import Checker
+from optifire.host.compat import check_compatible
+from optifire.host.discovery import Candidate
+from optifire.host.documents import Document
+from optifire.host.features import Entry
+from optifire.host.findings import Finding, InvalidConfigError, Level
+from optifire.host.layers import interpolate, nested
+
+EXEC_DEADLINE = 60.0
+RESIDENT_REMEDY = "Do without it: a job that runs on a schedule needs no hooks and no stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that a job is made of."""
+
+    candidate: Candidate
+    description: Description
+    entry: Entry
+    calendar: Calendar
+    tz: str | None = None
+    rebuild: Rebuild | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def category(self) -> str:
+        """The plugin's category."""
+        return str(self.description.metadata.get("category") or Category.INFRA)
+
+    @property
+    def impl(self) -> str:
+        """The file that a fault of the plugin itself is about."""
+        return str(self.candidate.folder / "impl.py")
+
+
+def plan_document(candidate: Candidate, description: Description) -> Document:
+    """Give a plan as the lowest layer of configuration; keys that are None say nothing."""
+    said = {key: value for key, value in description.plan.items() if value is not None}
+    return Document(f"{candidate.folder / 'impl.py'}: plan()", said)
+
+
+def check_description(candidate: Candidate, description: Description) -> None:
+    """Raise when what a plugin says of itself cannot be: id, plan, requirements, manifest.
+
+    Raises
+    ------
+    PluginFault
+        Also `ConfigError` for keys and values of the plan; both name the file.
+    """
+    impl = str(candidate.folder / "impl.py")
+    if fold_id(description.plugin_id) != fold_id(candidate.plugin_id):
+        raise ContractError(
+            f"describe() says the id {description.plugin_id!r} in the folder of "
+            f"{candidate.plugin_id!r}",
+            where=impl,
+            remedy="Rename the folder or the plugin_id, so that both are the same",
+        )
+    for key, said in candidate.manifest.items():
+        stated = description.metadata.get(key)
+        if key in description.metadata and _plain(stated) != _plain(said):
+            raise ContractError(
+                f"the manifest says {key} {said!r}, and describe() says {stated!r}",
+                where=impl,
+                remedy="Make them agree",
+            )
+    check_compatible(description.metadata, impl)
+    document = plan_document(candidate, description)
+    findings = list(Checker(document, PLAN_FIELDS).findings(document.data))
+    if findings:
+        raise InvalidConfigError(findings)
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def build_job(parts: Parts) -> tuple[Job, tuple[Finding, ...]]:
+    """Make the job of one plugin, and what somebody should know about it.
+
+    Raises
+    ------
+    OptifireError
+        The plugin or its configuration is at fault; the error names plugin, file and key.
+    """
+    entry, metadata = parts.entry, parts.description.metadata
+    _refuse_residents(parts)
+    schedule, listens = _schedule(parts)
+    _check_jitter(parts, schedule)
+    placement, notes = _placement(parts)
+    retries, more = _retries(parts)
+    misfire = entry.get("misfire")
+    deadline = entry.get("deadline")
+    if deadline is None and parts.category == Category.EXEC:
+        deadline = EXEC_DEADLINE
+    timeout = entry.get("timeout") or TIMEOUTS.get(parts.category, DEFAULT_TIMEOUT)
+    candidate = parts.candidate
+    job = Job(
+        plugin_id=PluginId(parts.description.plugin_id),
+        version=str(metadata.get("version") or ""),
+        category=parts.category,
+        schedule=schedule,
+        code=Code(
+            str(candidate.folder),
+            parts.description.class_name,
+            candidate.checksum,
+            candidate.modules,
+            candidate.origin,
+        ),
+        listens=listens,
+        needs=_needs(parts),
+        inputs=tuple(metadata.get("inputs") or ()),
+        outputs=tuple(metadata.get("outputs") or ()),
+        misfire=Misfire(misfire) if misfire is not None else None,
+        overlap=_overlap(parts),
+        deadline=deadline,
+        timeout=timeout,
+        retries=retries,
+        effect=_effect(parts),
+        priority=entry.get("priority") or DEFAULT_PRIORITY,
+        placement=placement,
+        budget=_budget(parts),
+        jitter=entry.get("jitter") or 0.0,
+        intraday=entry.get("intraday") is True,
+        observes_machine=metadata.get("observes") == "machine",
+        config=MappingProxyType(_config(parts)),
+        config_hash=config_hash(entry),
+    )
+    return job, (*notes, *more)
+
+
+def _refuse_residents(parts: Parts) -> None:
+    reason = ""
+    if parts.description.hooks:
+        reason = f"hook {parts.description.hooks[0]}"
+    elif parts.entry.get("isolation") == Placement.RESIDENT:
+        reason = "isolation: resident"
+    elif "@continuous" in _words(parts.entry.get("schedule")):
+        reason = "@continuous"
+    if reason:
+        raise PluginFault(
+            f"needs a resident worker ({reason})", where=parts.impl, remedy=RESIDENT_REMEDY
+        )
+
+
+def _words(schedule: object) -> tuple[object, ...]:
+    return schedule if isinstance(schedule, tuple) else (schedule,)
+
+
+def _schedule(parts: Parts) -> tuple[Schedule, frozenset[str]]:
+    """Give the schedule, session events included, and the other events that start the job."""
+    words, triggers = parts.entry.get("schedule"), parts.entry.get("triggers") or ()
+    if words is None and not triggers:
+        raise ConfigError(
+            "the plan says neither schedule nor triggers",
+            where=parts.impl,
+            remedy='Say when it runs; "@manual" is for a job that never runs by itself',
+        )
+    schedule = parse_schedule(
+        list(words) if isinstance(words, tuple) else words or "@event",
+        calendar=parts.calendar,
+        tz=parts.tz,
+        half_day=parts.entry.get("half_day") or "follow",
+        events=tuple(dict.fromkeys(name for name in triggers if name in SESSION_EVENTS)),
+        rebuild=parts.rebuild,
+        where=parts.entry.source("schedule") or parts.entry.source("triggers") or parts.impl,
+    )
+    return schedule, frozenset(triggers) - frozenset(SESSION_EVENTS)
+
+
+def _check_jitter(parts: Parts, schedule: Schedule) -> None:
+    on_session = [entry.word for entry in schedule.entries if entry.misfire == "skip"]
+    if parts.entry.get("jitter") and on_session:
+        raise ConfigError(
+            f"jitter is never on session words, and {on_session[0]} is one",
+            where=parts.entry.source("jitter"),
+            remedy="Remove jitter",
+        )
+
+
+def _placement(parts: Parts) -> tuple[Placement, tuple[Finding, ...]]:
+    """Give where it executes: inline is for bundled plugins whose operator says so."""
+    asked, source = parts.entry.get("isolation"), parts.entry.source("isolation")
+    if asked != Placement.INLINE:
+        return Placement.ISOLATED, ()
+    if not parts.candidate.builtin:
+        message = "inline takes effect for bundled plugins only; it runs isolated"
+        remedy = "Write isolation: isolated"
+        return Placement.ISOLATED, (Finding("isolation", Level.WARNING, source, message, remedy),)
+    if source.startswith(str(parts.candidate.folder)):
+        return Placement.ISOLATED, ()  # a plan may wish; features.yaml decides
+    return Placement.INLINE, ()
+
+
+def _retries(parts: Parts) -> tuple[int, tuple[Finding, ...]]:
+    retries = parts.entry.get("retries") or 0
+    if retries and parts.category == Category.EXEC:
+        where, message = parts.entry.source("retries"), "exec is never retried; retries is 0"
+        return 0, (Finding("retries", Level.WARNING, where, message, "Remove retries"),)
+    return retries, ()
+
+
+def _overlap(parts: Parts) -> Overlap:
+    asked = parts.entry.get("overlap")
+    if asked is None:
+        return Overlap.BUFFER_ONE if parts.category == Category.RISK else Overlap.SKIP
+    overlap = Overlap(asked)
+    where = parts.entry.source("overlap")
+    if overlap is Overlap.ALLOW_ALL and parts.category == Category.EXEC:
+        raise ConfigError("exec may not overlap itself", where=where, remedy="Write overlap: skip")
+    if overlap is Overlap.TERMINATE_OTHER and _effect(parts) is Effect.EFFECTFUL:
+        raise ConfigError(
+            "an effectful run is never killed for another one",
+            where=where,
+            remedy="Write overlap: skip, buffer_one or cancel_other",
+        )
+    return overlap
+
+
+def _effect(parts: Parts) -> Effect:
+    asked = parts.entry.get("effect")
+    if asked is None:
+        return Effect.EFFECTFUL if parts.category == Category.EXEC else Effect.PURE
+    return Effect(asked)
+
+
+def _budget(parts: Parts) -> Budget:
+    metadata = parts.description.metadata
+    return budget_for(
+        cpu_ms=parts.entry.get("budget.cpu_ms"),
+        mem_mb=parts.entry.get("budget.mem_mb"),
+        est_cpu_ms=metadata.get("est_cpu_ms"),
+        est_mem_mb=metadata.get("est_mem_mb"),
+    )
+
+
+def _needs(parts: Parts) -> tuple[Need, ...]:
+    """Join the dependencies of the metadata with those of the plan or of features.yaml."""
+    stated = parts.description.metadata.get("dependencies") or ()
+    own = [parse_need(each, f"{parts.impl}: describe(): dependencies") for each in stated]
+    return combine_needs(own, parts.entry.get("dependencies") or ())
+
+
+def _config(parts: Parts) -> dict[str, Any]:
+    """Give the plugin's own settings with all variables filled in."""
+    filled = {
+        path[1:]: type(found)(interpolate(found, parts.variables), found.source)
+        for path, found in parts.entry.leaves.items()
+        if path[0] == "config"
+    }
+    return nested(filled)
+
+
+def config_hash(entry: Entry) -> str:
+    """Give a short hash over everything that was decided for one plugin; no secret is in it."""
+    said = sorted((".".join(path), repr(found.value)) for path, found in entry.leaves.items())
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
