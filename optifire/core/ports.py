@@ -5,7 +5,7 @@ Protocols only. ``app.py`` and ``child.py`` hand each room its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from optifire.core.job import Job
 from optifire.core.ledger import (
     AttemptRow,
     Batch,
+    ConfigVersion,
     ContextValue,
     EventRow,
     LogRow,
@@ -22,6 +23,7 @@ from optifire.core.ledger import (
     Recovered,
     Rejected,
     RunFilter,
+    RunRecord,
     RunRow,
     Statement,
 )
@@ -200,8 +202,12 @@ class Describer(Protocol):
 class TableReader(Protocol):
     """The tables as they stood at one point in the order of commits."""
 
-    async def fetch(self, sql: str, params: Encoded, *, one: bool) -> Encoded:
-        """Answer one query; raises `ContractError` naming the statement."""
+    async def fetch(self, sql: str, params: Encoded, *, one: bool, plugin_id: str = "") -> Encoded:
+        """Answer one query as a MessagePack list of mappings column -> value.
+
+        ``plugin_id`` is who asks: it may read its own and the shared tables ("": those of every
+        plugin). Raises `ContractError` naming the statement.
+        """
 
     async def close(self) -> None:
         """Let the point in time go."""
@@ -255,6 +261,23 @@ class Ledger(Protocol):
 
     async def context(self) -> Sequence[ContextValue]:
         """Give the last committed shared context."""
+
+    async def writes(self, run_id: str) -> Sequence[Statement]:
+        """Give the table writes that one run made."""
+
+    def records(self) -> AsyncIterator[RunRecord]:
+        """Go through all runs with what they left, by (due, turn, plugin id), as of now."""
+
+    async def statuses(self) -> Mapping[str, Mapping[str, int]]:
+        """Count occurrences: plugin id -> status -> how many."""
+
+    async def meta(self) -> Mapping[str, str]:
+        """Give the facts about this ledger itself."""
+
+    async def configs(
+        self, *, hash_: str | None = None, limit: int = 50
+    ) -> Sequence[ConfigVersion]:
+        """List the accepted configurations (all, or those with one hash), newest first."""
 
 
 # --- recorded data ----------------------------------------------------------------------------

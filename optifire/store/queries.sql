@@ -152,12 +152,52 @@ INSERT INTO starts (number, begun_us, pid, host) VALUES (?, ?, ?, ?)
 -- name: end_start
 UPDATE starts SET ended_us = ?, clean = ? WHERE number = ?
 
--- name: runs
+-- name: runs_by_id
 SELECT
     plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail, attempts,
     started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
     budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count, id
 FROM runs
+WHERE id IN (SELECT value FROM json_each(?))
+ORDER BY due_us DESC, turn DESC, plugin_id, kind
+
+-- name: runs_after
+SELECT
+    plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail, attempts,
+    started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
+    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count, id
+FROM runs
+WHERE (due_us, turn, plugin_id, kind) > (?, ?, ?, ?)
+ORDER BY due_us, turn, plugin_id, kind
+LIMIT ?
+
+-- name: run_by_key
+SELECT
+    plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail, attempts,
+    started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
+    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count, id
+FROM runs
+WHERE plugin_id = ? AND due_us = ? AND turn = ? AND kind = ?
+
+-- name: ids
+-- {conditions} are joined by the reader; newest due first, so that a limit ends the search.
+SELECT runs.id FROM runs
+WHERE true {conditions}
+ORDER BY runs.due_us DESC, runs.turn DESC
+LIMIT :limit
+
+-- name: ids_of_plugin
+SELECT runs.id
+FROM plugin_weeks
+CROSS JOIN runs
+WHERE
+    plugin_weeks.plugin_id = :plugin_id
+    AND runs.plugin_id = :plugin_id
+    AND runs.due_us >= plugin_weeks.week * 604800000000
+    AND runs.due_us < (plugin_weeks.week + 1) * 604800000000
+    {conditions}
+ORDER BY plugin_weeks.week DESC, runs.due_us DESC, runs.turn DESC
+LIMIT :limit
 
 -- name: open_runs
 SELECT
@@ -207,11 +247,11 @@ SELECT at_us, kind, subject, text FROM notes
 WHERE at_us >= ?1 AND (?2 IS NULL OR kind = ?2)
 ORDER BY at_us DESC, id DESC
 
--- name: config_versions
-SELECT hash, at_us, author, files FROM config_versions ORDER BY id DESC LIMIT ?
-
--- name: config_version
-SELECT hash, at_us, author, files FROM config_versions WHERE hash = ? ORDER BY id DESC LIMIT 1
+-- name: configs
+SELECT hash, at_us, author, files FROM config_versions
+WHERE ?1 IS NULL OR hash = ?1
+ORDER BY id DESC
+LIMIT ?2
 
 -- name: meta
 SELECT key, value FROM meta ORDER BY key
