@@ -22,7 +22,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: How far a next firing is looked for: the rarest lines (29 February on a Sunday) need 40 years.
 HORIZON_YEARS = 50
 #: Days whose instants a trigger keeps: a question asks about three, the next one mostly the same.
-KEPT_DAYS = 4
+#: What is kept never changes an answer.
+KEPT_DAYS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class OnCron:
     _zone: ZoneInfo = field(init=False, compare=False, repr=False)
     _minutes: tuple[timedelta, ...] = field(init=False, compare=False, repr=False)
     _kept: dict[dt.date, list[datetime]] = field(init=False, compare=False, repr=False)
+    _merged: dict[dt.date, list[datetime]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         sim = CronSim(self.line, datetime(2000, 1, 1, tzinfo=UTC))
@@ -56,6 +58,7 @@ class OnCron:
         object.__setattr__(self, "_zone", ZoneInfo(self.tz))
         object.__setattr__(self, "_minutes", tuple(sorted(times)))
         object.__setattr__(self, "_kept", {})
+        object.__setattr__(self, "_merged", {})
 
     def next_after(self, instant: datetime, calendar: Calendar) -> datetime | None:  # noqa: ARG002
         """Give the first firing strictly after the instant, None if fifty years hold none."""
@@ -91,25 +94,31 @@ class OnCron:
 
         Neighbours, because where clocks go back over midnight two local days are interwoven.
         """
+        near = self._merged.get(date)
+        if near is None:
+            near = sorted({*self._on(date - DAY), *self._on(date), *self._on(date + DAY)})
+            self._merged.clear()
+            self._merged[date] = near
+        return near
+
+    def _on(self, date: dt.date) -> list[datetime]:
+        """Give the instants that the local times of one day stand for."""
         kept = self._kept.get(date)
         if kept is None:
-            days = (date - DAY, date, date + DAY)
-            kept = sorted({instant for day in days for instant in self._on(day)})
             if len(self._kept) >= KEPT_DAYS:
                 self._kept.clear()
-            self._kept[date] = kept
+            kept = self._kept[date] = self._laid_out(date)
         return kept
 
-    def _on(self, date: dt.date) -> Iterator[datetime]:
-        """Give the instants that the local times of one day stand for."""
+    def _laid_out(self, date: dt.date) -> list[datetime]:
         if date.month not in self._sim.months or not self._sim.match_day(date):
-            return iter(())
-        midnight = datetime(date.year, date.month, date.day)  # noqa: DTZ001 - a reading of the clock
+            return []
+        midnight = datetime(date.year, date.month, date.day)  # noqa: DTZ001 - a clock's reading
         shift = self._steady_offset(midnight)
         if shift is None:
-            return (hit for each in self._minutes for hit in self._instants(midnight + each))
+            return [hit for each in self._minutes for hit in self._instants(midnight + each)]
         start = midnight.replace(tzinfo=UTC) - shift
-        return (start + each for each in self._minutes)
+        return [start + each for each in self._minutes]
 
     def _steady_offset(self, midnight: datetime) -> timedelta | None:
         """Give the day's offset from UTC, None if the clocks change on it."""

@@ -1,6 +1,6 @@
 """One word of a schedule: its trigger, its meaning, and the terms of what it fires."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from optifire.core.calendar import Calendar, CalendarRangeError
@@ -44,16 +44,19 @@ class Entry:
     warnings: tuple[str, ...] = ()
     #: The trigger, where an occurrence can be one that is recorded without running.
     _skippable: SessionTrigger | None = field(init=False, default=None, compare=False, repr=False)
-    #: The terms that all occurrences share, where nothing depends on the day.
-    _shared: Terms | None = field(init=False, default=None, compare=False, repr=False)
+    #: The terms of every occurrence with a fixed grace, and those of one that is skipped.
+    _plain: Terms | None = field(init=False, default=None, compare=False, repr=False)
+    _skipped: Terms | None = field(init=False, default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         trigger = self.trigger.inner if isinstance(self.trigger, OnHalfDays) else self.trigger
         moved = isinstance(trigger, AtOpen | AtClose) and bool(trigger.offset)
         if isinstance(trigger, SessionTrigger) and (moved or self.half_day == "skip"):
             object.__setattr__(self, "_skippable", trigger)
-        elif self.grace is not None:
-            object.__setattr__(self, "_shared", Terms((self.word,), self.grace, self.misfire))
+        if self.grace is not None:
+            plain = Terms((self.word,), self.grace, self.misfire)
+            object.__setattr__(self, "_plain", plain)
+            object.__setattr__(self, "_skipped", replace(plain, skip=HALF_DAY))
 
     def next_after(self, instant: datetime, calendar: Calendar) -> datetime | None:
         """Give the first firing strictly after the instant, None if there is none."""
@@ -61,21 +64,20 @@ class Entry:
 
     def terms_at(self, due: datetime, calendar: Calendar) -> Terms:
         """Give what holds for the occurrence at that instant."""
-        if self._shared is not None:
-            return self._shared
+        skip = None if self._skippable is None else self._skip_at(self._skippable, due, calendar)
+        ready = self._plain if skip is None else self._skipped
+        if ready is not None:
+            return ready
         idle = isinstance(self.trigger, WhenIdle)
-        grace = self._grace_at(due, calendar) if self.grace is None else self.grace
-        return Terms((self.word,), grace, self.misfire, self._skip_at(due, calendar), idle)
+        return Terms((self.word,), self._grace_at(due, calendar), self.misfire, skip, idle)
 
-    def _skip_at(self, due: datetime, calendar: Calendar) -> str | None:
+    def _skip_at(self, trigger: SessionTrigger, due: datetime, calendar: Calendar) -> str | None:
         """Give why the occurrence must not run: a short session, or half days switched off."""
-        if self._skippable is None:
-            return None
-        session = self._skippable.session_of(due, calendar)
+        session = trigger.session_of(due, calendar)
         if session is None:
             return None
         off = self.half_day == "skip" and session.half_day
-        return HALF_DAY if off or not self._skippable.fits(due, session) else None
+        return HALF_DAY if off or not trigger.fits(due, session) else None
 
     def _grace_at(self, due: datetime, calendar: Calendar) -> timedelta:
         """Give the whole closed window for ``@idle``, else half the period, at most an hour.

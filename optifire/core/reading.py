@@ -54,8 +54,8 @@ class Reading:
 
     def require_firing(self, entry: Entry) -> Entry:
         """Give the entry back if it fires at least once within the calendar's table."""
-        zone = ZoneInfo(self.calendar.tz)
-        start = datetime.combine(self.calendar.first, time(), zone).astimezone(UTC)
+        day = self.calendar.first + timedelta(days=2)  # no offset reaches back over two days
+        start = datetime.combine(day, time(), ZoneInfo(self.calendar.tz)).astimezone(UTC)
         try:
             if entry.next_after(start, self.calendar) is not None:
                 return entry

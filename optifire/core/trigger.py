@@ -232,9 +232,9 @@ class OnHalfDays:
         found = self.inner.next_after(instant, calendar)
         while found is not None:
             session = self.inner.session_of(found, calendar)
-            if session is not None and session.half_day:
+            if session is None or session.half_day:
                 return found
-            found = self.inner.next_after(found, calendar)
+            found = self.inner.next_after(max(found, _eve_of_half_day(session, calendar)), calendar)
         return None
 
     def session_of(self, due: datetime, calendar: Calendar) -> Session | None:
@@ -244,6 +244,14 @@ class OnHalfDays:
     def fits(self, due: datetime, session: Session) -> bool:
         """Tell whether the firing keeps inside the short session."""
         return self.inner.fits(due, session)
+
+
+def _eve_of_half_day(session: Session, calendar: Calendar) -> datetime:
+    """Give the close of the session before the next half day, which no firing of it precedes."""
+    following = calendar.next_session(session.open)
+    while not following.half_day:
+        session, following = following, calendar.next_session(following.open)
+    return session.close - TICK
 
 
 def _start_of_period(date: dt.date, period: Period) -> dt.date:
