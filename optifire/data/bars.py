@@ -75,8 +75,8 @@ class BarStore:
             kept = self._files[kind, symbol] = (stamp, loaded)
         return kept[1]
 
-    def at_frequency(self, series: Recorded, frequency: str) -> Recorded:
-        """Give the series at a slower frequency, made once."""
+    def at_frequency(self, series: Recorded, frequency: str, asof: int) -> Recorded:
+        """Give the series at a slower frequency: made once, unless corrections may change it."""
         if frequency == series.info.frequency:
             return series
         if frequency not in FREQUENCIES:
@@ -85,6 +85,9 @@ class BarStore:
                 where=f"{series.info.kind} {series.info.key}",
                 remedy=f"Use one of {', '.join(FREQUENCIES)}",
             )
+        if series.corrected:
+            seen = series.seen(asof)
+            return resampled(series.as_seen(seen), frequency, self.sessions) if seen else series
         # The origin is kept beside the result, so that its id cannot be used again.
         made = self._slower.get((id(series), frequency))
         if made is None:

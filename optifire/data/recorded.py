@@ -1,7 +1,7 @@
 """One recorded series in memory, and what of it could be seen at an instant."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 import numpy as np
@@ -113,6 +113,19 @@ class Recorded:
             return self.rows(seen, limit, adjust=True)[column]
         values: pd.Series = self.frame[column].iloc[self._picked(seen, limit)]
         return values
+
+    def as_seen(self, seen: int) -> "Recorded":
+        """Give the rows seen alone, oldest first and each label once: a series never corrected."""
+        picked = np.arange(len(self.labels), dtype=np.intp)[self._picked(seen, None)]
+        return replace(
+            self,
+            frame=self.frame.iloc[picked],
+            known=np.maximum.accumulate(self.known[picked]),
+            overdue=self.overdue[picked],
+            factor=None if self.factor is None else self.factor[picked],
+            corrected=False,
+            missing=None,
+        )
 
     def _picked(self, seen: int, limit: int | None) -> slice | NDArray[np.intp]:
         """Give the positions of the last `limit` labels seen, each in its latest version."""

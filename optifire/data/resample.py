@@ -49,12 +49,11 @@ def resampled(daily: Recorded, frequency: str, sessions: Sessions) -> Recorded:
     Raises
     ------
     ContractError
-        For a series that is not daily, or whose rows are corrected later.
+        For a series that is not daily.
     """
-    if daily.info.frequency != "1d" or daily.corrected:
-        what = "corrected afterwards" if daily.corrected else f"{daily.info.frequency}"
+    if daily.info.frequency != "1d":
         raise ContractError(
-            f"{daily.info.key} is {what} and cannot be made {frequency}",
+            f"{daily.info.key} is {daily.info.frequency} and cannot be made {frequency}",
             where=f"{daily.info.kind} {daily.info.key}",
             remedy="Ask for the frequency that the series has",
         )

@@ -178,7 +178,7 @@ class BarSource:
         instant = micros(asof)
         views: list[Standing] = []
         for series in self._candidates(kinds, check_symbol(asked)):
-            made = self._store.at_frequency(series, freq) if freq is not None else series
+            made = series if freq is None else self._store.at_frequency(series, freq, instant)
             seen = made.seen(instant)
             if seen and not made.is_overdue(seen, instant):
                 return Standing(asked, made, seen, asof)

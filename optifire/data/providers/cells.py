@@ -124,7 +124,6 @@ def parquet_cells(path: Path) -> Cells:
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": "1",
         "autoinstall_known_extensions": "false",
-        "TimeZone": "UTC",
     }
     try:
         with duckdb.connect(":memory:", config=config) as connection:

@@ -16,7 +16,7 @@ because a misspelt ``known_at`` would let a replay see the future.
 import difflib
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -137,20 +137,30 @@ def _recorded(
 
 
 def _with_frequency(info: SeriesInfo, labels: Micros) -> SeriesInfo:
-    """Tell the frequency from the usual distance between labels."""
+    """Tell the frequency from the usual distance between labels, a fact of the file as a whole.
+
+    One label alone has none: bars are then taken for daily, macro values for monthly.
+    """
     distinct = np.unique(labels)
-    usual = float(np.median(np.diff(distinct))) / DAY_US if len(distinct) > 1 else 1.0
+    lone = 1.0 if info.kind == "bars" else 31.0
+    usual = float(np.median(np.diff(distinct))) / DAY_US if len(distinct) > 1 else lone
     longest = {"1d": 4.5, "1w": 10.5, "1mo": 45.5, "3mo": float("inf")}
     frequency = next(name for name, days in longest.items() if usual <= days)
-    return SeriesInfo(info.key, info.kind, info.provider, info.dataset, frequency)
+    return replace(info, frequency=frequency)
 
 
 def _overdue(info: SeriesInfo, labels: Micros, known: Micros, sessions: Sessions) -> Micros:
+    """Give the instants from which each row's series is overdue, counted from when it was known.
+
+    A correction of an old row does not make a series younger: what counts is when its newest label
+    first appeared.
+    """
+    newest = np.maximum.accumulate(labels)
+    first_of = np.flatnonzero(np.append([True], newest[1:] > newest[:-1]))
+    appeared = known[first_of].repeat(np.diff(first_of, append=len(known)))
     if info.frequency != "1d":
-        return overdue_by_stamp(known, info.frequency)
-    # A correction of an old row does not make the series younger: the latest label counts.
-    newest = np.maximum.accumulate(labels) // DAY_US
-    return overdue_by_rule(KnownRule("session_close"), newest, sessions, "1d")
+        return overdue_by_stamp(appeared, info.frequency)
+    return overdue_by_rule(KnownRule("session_close"), appeared // DAY_US, sessions, "1d")
 
 
 def _check_header(cells: Cells, schema: Schema) -> None:
