@@ -129,6 +129,7 @@ class InlineWorker:
 
     async def run(self, request: RunRequest) -> Outcome:
         """Make one attempt here; never raises but for cancellation of the caller."""
+        self._router.renew()
         pad, kept = Pad(), Kept()
         began = asyncio.get_running_loop().time()
         try:

@@ -46,6 +46,10 @@ class IsolatedWorker:
         """Start a data zygote with these modules ahead of the run that needs it."""
         await self._zygotes.data(tuple(modules))
 
+    def zygote_pids(self) -> list[int]:
+        """Give the process ids of the zygotes that live, for who watches the machine."""
+        return self._zygotes.pids()
+
     async def run(self, request: RunRequest) -> Outcome:
         """Make one attempt in a fresh process; it is gone when this returns or is cancelled."""
         try:

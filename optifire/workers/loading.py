@@ -78,7 +78,12 @@ class Folder:
         if self._finder is None:
             self._finder = _file_finder(self.path)
         spec = self._finder.find_spec(name, target)
-        return spec if spec is not None and spec.loader is not None else None
+        if spec is None or spec.loader is not None:
+            return spec
+        # A folder without __init__.py is a package only where nothing else has its name.
+        if importlib.machinery.PathFinder.find_spec(name) is not None:
+            return None
+        return _namespace(name, list(spec.submodule_search_locations or ()))
 
     def _holds(self, path: Sequence[str]) -> bool:
         return any(place.startswith(self.path) for place in path)
@@ -220,8 +225,13 @@ def _package_spec(name: str, folder: str) -> importlib.machinery.ModuleSpec:
         )
         if found is not None:
             return found
+    return _namespace(name, [folder])
+
+
+def _namespace(name: str, folders: list[str]) -> importlib.machinery.ModuleSpec:
+    """Give the spec of a package that is a folder and nothing else."""
     spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
-    spec.submodule_search_locations = [folder]
+    spec.submodule_search_locations = folders
     return spec
 
 

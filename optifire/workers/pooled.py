@@ -34,14 +34,13 @@ class PooledWorker:
     size
         How many processes; as many attempts go on at once, the others wait.
     modules
-        What the plugins import at the top, imported before the processes are forked.
+        What the plugins import at the top, imported before the processes are forked; with none
+        they are light.
     """
 
     name = "pooled"
 
-    def __init__(
-        self, settings: WorkerSettings, *, size: int, modules: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, settings: WorkerSettings, *, size: int, modules: Sequence[str] = ()) -> None:
         self._settings = settings
         self._zygotes = Zygotes(settings)
         self._modules = tuple(modules)
@@ -51,7 +50,7 @@ class PooledWorker:
 
     async def start(self) -> None:
         """Start zygote and processes; raises `OptifireError` when this machine cannot."""
-        link = await self._zygotes.data(self._modules)
+        link = await self._zygotes.for_modules(self._modules)
         self._idle = [link.fork(pooled=True) for _ in range(self._size)]
 
     async def run(self, request: RunRequest) -> Outcome:
@@ -92,7 +91,7 @@ class PooledWorker:
             if not live.ended.done():
                 return live
             await ended(live)
-        return (await self._zygotes.data(self._modules)).fork(pooled=True)
+        return (await self._zygotes.for_modules(self._modules)).fork(pooled=True)
 
 
 async def _conduct(live: Live, order: say.Order, request: RunRequest) -> tuple[Outcome, bool]:

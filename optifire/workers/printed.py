@@ -194,24 +194,25 @@ class Router:
 
     def __init__(self) -> None:
         self._handler = _formatted(PadHandler())
-        self._streams: tuple[TextIO, TextIO] | None = None
 
     def open(self) -> None:
         """Put the routes in place."""
-        self._streams = (sys.stdout, sys.stderr)
-        sys.stdout, sys.stderr = Routed(sys.stdout), Routed(sys.stderr)
+        self.renew()
         logger.addHandler(self._handler)
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.INFO)
 
+    def renew(self) -> None:
+        """Put the routes in place where another has set streams of its own, as a live view does."""
+        if not isinstance(sys.stdout, Routed):
+            sys.stdout = Routed(sys.stdout)
+        if not isinstance(sys.stderr, Routed):
+            sys.stderr = Routed(sys.stderr)
+
     def close(self) -> None:
-        """Take the routes away again, where nobody has replaced them since."""
+        """Take the routes away again."""
         logger.removeHandler(self._handler)
-        if self._streams is None:
-            return
-        out, err = self._streams
-        if isinstance(sys.stdout, Routed) and sys.stdout.stream is out:
-            sys.stdout = out
-        if isinstance(sys.stderr, Routed) and sys.stderr.stream is err:
-            sys.stderr = err
-        self._streams = None
+        if isinstance(sys.stdout, Routed):
+            sys.stdout = sys.stdout.stream
+        if isinstance(sys.stderr, Routed):
+            sys.stderr = sys.stderr.stream

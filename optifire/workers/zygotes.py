@@ -92,6 +92,10 @@ class Zygotes:
                 return link
         return None
 
+    def pids(self) -> list[int]:
+        """Give the process ids of those that live."""
+        return [link.pid for link in self._links if not link.gone]
+
     async def for_modules(self, modules: tuple[str, ...]) -> Link:
         """Give the zygote for a job whose files import these modules at the top."""
         return await (self.data(modules) if modules else self.light())

@@ -1,14 +1,15 @@
-"""Succeeds at once."""
+"""Asks for a package that is nowhere."""
 
+import surely_not_installed
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
 
 
-class Noop(Plugin):
+class Subject(Plugin):
     def describe(self) -> PluginMetadata:
-        return PluginMetadata(plugin_id="noop", version="1", description="does nothing")
+        return PluginMetadata(plugin_id="broken_import", version="1", description="for a test")
 
     def plan(self) -> dict[str, object]:
         return {"schedule": "@manual"}
 
     async def run(self, context: PluginContext) -> PluginResult:
-        return PluginResult(success=True, data={"pid": __import__("os").getpid()})
+        return PluginResult(success=True)

@@ -1,0 +1,3 @@
+"""Holds no plugin."""
+
+VALUE = 1

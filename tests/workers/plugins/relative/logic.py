@@ -1,0 +1,2 @@
+def double(number: int) -> int:
+    return 20 * number
