@@ -48,8 +48,9 @@ def check_value(setting: Setting, value: object) -> Any:  # noqa: ANN401 - of th
     """
     result = _READ[setting.kind](value)
     if setting.choices and result not in setting.choices:
-        close = get_close_matches(str(result), setting.choices, n=1, cutoff=0.5)
-        hint = f"Did you mean {close[0]}? " if close else ""
+        named = {choice.lower(): choice for choice in setting.choices}
+        close = get_close_matches(str(result).lower(), list(named), n=1, cutoff=0.5)
+        hint = f"Did you mean {named[close[0]]}? " if close else ""
         raise WrongValueError(
             f"{result!r} is not one of its values", f"{hint}Write {_or(setting.choices)}"
         )
