@@ -155,12 +155,18 @@ def days_of(index: pd.Index) -> Days:
     return labels_of(index) // DAY_US
 
 
-def side_by_side(parts: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """Give series with ascending UTC labels as columns of one frame, NaN where one has no row."""
+def side_by_side(parts: Mapping[str, pd.Series], limit: int | None) -> pd.DataFrame:
+    """Give the last rows of several series as columns of one frame, NaN where one has no row.
+
+    All labels are ascending; `limit` counts rows of the frame, None gives all.
+    """
     labels = {key: labels_of(part.index) for key, part in parts.items()}
     union = np.unique(np.concatenate(list(labels.values())))
+    if limit is not None:
+        union = union[-limit:]
     table = np.full((len(union), len(parts)), np.nan)
     for column, (key, part) in enumerate(parts.items()):
-        table[np.searchsorted(union, labels[key]), column] = part.to_numpy()
-    index = pd.DatetimeIndex(union.view("datetime64[us]"), name="ts").tz_localize("UTC")
+        first = int(labels[key].searchsorted(union[0]))
+        table[union.searchsorted(labels[key][first:]), column] = part.to_numpy()[first:]
+    index = pd.DatetimeIndex(union.view("datetime64[us]"), tz="UTC", name="ts")
     return pd.DataFrame(table, index=index, columns=list(parts))

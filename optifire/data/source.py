@@ -164,9 +164,7 @@ class BarSource:
             for key in symbols
         }
         parts = {key: view.values(_checked(limit)) for key, view in views.items()}
-        table = side_by_side(parts)
-        if limit is not None:
-            table = table.iloc[-limit:]
+        table = side_by_side(parts, _checked(limit))
         provenance = {key: part.attrs["provenance"] for key, part in parts.items()}
         table.attrs["provenance"] = provenance
         return table
