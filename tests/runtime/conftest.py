@@ -118,9 +118,28 @@ def outputs(**values: object) -> Body:
     return body
 
 
-def fails(retryable: bool = False) -> Body:
+def fails(*, retryable: bool = False) -> Body:
     async def body(request: RunRequest) -> Outcome:
         return Outcome(RunStatus.FAILED, failure=Failure("Boom", "boom", retryable=retryable))
+
+    return body
+
+
+def leaves(
+    *,
+    writes: Mapping[str, object] | None = None,
+    events: Sequence[str] = (),
+    sql: Sequence[str] = (),
+    outputs: Mapping[str, object] | None = None,
+) -> Body:
+    async def body(request: RunRequest) -> Outcome:
+        return Outcome(
+            RunStatus.SUCCEEDED,
+            outputs={k: enc(v) for k, v in (outputs or {}).items()},
+            writes={k: enc(v) for k, v in (writes or {}).items()},
+            events=tuple(Published(name, enc(None), "") for name in events),
+            statements=tuple(Statement(text, enc([])) for text in sql),
+        )
 
     return body
 
@@ -181,7 +200,7 @@ class World:
         return LiveRecorder(self.store, self.board, self.clock)
 
     def parts(self) -> Parts:
-        runner = Runner({place: self.worker for place in Placement}, self.clock)
+        runner = Runner(dict.fromkeys(Placement, self.worker), self.clock)
         return Parts(
             self.jobs, self.graph(), listeners_of(self.jobs), self.clock, self.recorder(), runner,
             self.slots, self.live, self.board, lambda job: job.plugin_id not in self.off,
@@ -190,13 +209,14 @@ class World:
 
     async def cycle(self, *names: str, due: datetime = NOON, turn: int = 0) -> CycleEnd:
         firings = [
-            Firing(self.jobs[PluginId(n)], due, "test", timedelta(seconds=120), turn)
-            for n in names
+            Firing(self.jobs[PluginId(n)], due, "test", timedelta(seconds=120), turn) for n in names
         ]
         return await Cycle(firings, self.parts()).run()
 
     def row(self, name: str, due: datetime = NOON) -> RunRow:
-        found = [r for r in self.store.rows.values() if r.key.plugin_id == name and r.key.due == due]
+        found = [
+            r for r in self.store.rows.values() if r.key.plugin_id == name and r.key.due == due
+        ]
         assert len(found) == 1, found
         return found[0]
 
@@ -205,6 +225,26 @@ class World:
         return f"{row.status.value}({row.reason})" if row.reason else row.status.value
 
 
+@dataclass(frozen=True)
+class Kit:
+    """The helpers of this file, for tests that cannot import them."""
+
+    World: type[World] = World
+    FakeStore: type[FakeStore] = FakeStore
+    FakeWorker: type[FakeWorker] = FakeWorker
+    noon: datetime = NOON
+    enc: Callable[[object], Encoded] = staticmethod(enc)
+    dec: Callable[[bytes], Any] = staticmethod(dec)
+    outputs: Callable[..., Body] = staticmethod(outputs)
+    fails: Callable[..., Body] = staticmethod(fails)
+    leaves: Callable[..., Body] = staticmethod(leaves)
+
+
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.fixture(scope="session")
+def kit() -> Kit:
+    return Kit()
