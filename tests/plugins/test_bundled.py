@@ -4,7 +4,9 @@ import copy
 import datetime as dt
 import importlib
 import inspect
+import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -159,6 +161,25 @@ async def test_without_data_there_is_no_answer(plugin_id: str, host: Host) -> No
     assert str(nothing.value)
     assert host.bus.events == []
     assert host.tables.writes == []
+
+
+EXAMPLE = re.compile(
+    r"^As of `(?P<at>[^`]+)`(?P<with> with .*)?, .*\n```json\n(?P<json>[^`]+)```", re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("plugin_id", RECORDED)
+async def test_the_example_of_the_readme_is_what_a_run_answers(plugin_id: str, host: Host) -> None:
+    shown = EXAMPLE.search((FOLDER / plugin_id / "README.md").read_text(encoding="utf-8"))
+    assert shown is not None
+    at = dt.datetime.fromisoformat(shown["at"])
+    forecast = await run(host, "fe_garch", at) if shown["with"] else {}
+    result = await host.run(plugin(plugin_id), at, data=forecast)
+    expected = json.loads(shown["json"])
+    assert set(expected) == set(result.data)
+    for name, value in expected.items():
+        exact = value if isinstance(value, str | bool | None) else pytest.approx(value, rel=1e-4)
+        assert result.data[name] == exact
 
 
 class Watching(BarSource):

@@ -44,7 +44,7 @@ class AlphaVixRegime(Plugin):
                 "percentile_252",
             ],
             requires=["numpy>=2.2", "pandas>=3"],
-            est_cpu_ms=15,
+            est_cpu_ms=20,
             est_mem_mb=16,
         )
 

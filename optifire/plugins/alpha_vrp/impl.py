@@ -39,7 +39,7 @@ class AlphaVrp(Plugin):
             inputs=["vol_forecast_21d"],
             outputs=["vrp_vol", "vrp_var", "vrp_expected", "realised_vol", "z_252", "signal"],
             requires=["numpy>=2.2", "pandas>=3"],
-            est_cpu_ms=15,
+            est_cpu_ms=20,
             est_mem_mb=16,
         )
 

@@ -33,7 +33,7 @@ class FeEntropy(Plugin):
             keywords=["entropy", "complexity"],
             outputs=["shannon_entropy", "permutation_entropy", "sample_entropy"],
             requires=["numpy>=2.2", "pandas>=3"],
-            est_cpu_ms=10,
+            est_cpu_ms=30,
             est_mem_mb=16,
         )
 

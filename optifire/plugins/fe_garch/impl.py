@@ -46,8 +46,8 @@ class FeGarch(Plugin):
                 "vol_half_life",
             ],
             requires=["numpy>=2.2", "pandas>=3", "scipy>=1.15"],
-            est_cpu_ms=40,
-            est_mem_mb=24,
+            est_cpu_ms=50,
+            est_mem_mb=16,
         )
 
     def plan(self) -> Mapping[str, Any]:

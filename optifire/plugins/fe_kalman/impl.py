@@ -45,7 +45,7 @@ class FeKalman(Plugin):
                 "noise_vol",
             ],
             requires=["numpy>=2.2", "pandas>=3", "scipy>=1.15"],
-            est_cpu_ms=25,
+            est_cpu_ms=30,
             est_mem_mb=16,
         )
 

@@ -39,8 +39,8 @@ class InfraHeartbeat(Plugin):
             keywords=["heartbeat", "phi accrual", "liveness"],
             outputs=["heartbeat_interval", "heartbeat_phi", "heartbeat_late"],
             supported_platforms=["linux"],
-            est_cpu_ms=5,
-            est_mem_mb=8,
+            est_cpu_ms=15,
+            est_mem_mb=16,
             observes="machine",
         )
 

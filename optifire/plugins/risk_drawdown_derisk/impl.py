@@ -37,7 +37,7 @@ class RiskDrawdownDerisk(Plugin):
             keywords=["drawdown", "high-water mark", "risk"],
             outputs=["drawdown", "drawdown_exposure", "drawdown_step", "high_water_mark"],
             requires=["numpy>=2.2", "pandas>=3"],
-            est_cpu_ms=15,
+            est_cpu_ms=20,
             est_mem_mb=16,
         )
 

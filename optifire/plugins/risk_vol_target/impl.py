@@ -45,9 +45,9 @@ class RiskVolTarget(Plugin):
             description="Exposure multiplier that keeps volatility near a target",
             keywords=["volatility", "target", "sizing"],
             inputs=[FORECAST],
-            outputs=["vol_multiplier", "vol_used", "vol_source"],
+            outputs=["vol_multiplier", "vol_used", "source"],
             requires=["numpy>=2.2", "pandas>=3"],
-            est_cpu_ms=10,
+            est_cpu_ms=20,
             est_mem_mb=16,
         )
 
@@ -69,7 +69,7 @@ class RiskVolTarget(Plugin):
             data={
                 "vol_multiplier": multiplier(vol, config.target, config.floor, config.cap),
                 "vol_used": vol,
-                "vol_source": source,
+                "source": source,
             },
         )
 

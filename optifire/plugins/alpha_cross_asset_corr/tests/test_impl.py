@@ -22,7 +22,7 @@ async def test_the_daily_pair_is_the_last_sixty_common_returns(
     assert both.index[-1] == pd.Timestamp("2018-12-28", tz="UTC")  # oil of the 31st: next open
     changes = both.pct_change().iloc[-60:]
     assert result.data["corr"] == pytest.approx(changes.corr().iloc[0, 1], abs=1e-12)
-    low, high = result.data["corr_ci"]
+    low, high = result.data["ci"]
     assert low < result.data["corr"] < high
     assert result.data["breakdown"] is bool(low > -0.4)
 
@@ -34,7 +34,7 @@ async def test_the_adjustment_uses_the_year_before_the_window(
     both = source.closes(["SPX", "WTI"], asof=CLOSE).dropna().pct_change()["SPX"]
     delta = both.iloc[-60:].var() / both.iloc[-312:-60].var() - 1
     rho = result.data["corr"]
-    assert result.data["corr_adj"] == pytest.approx(rho / np.sqrt(1 + delta * (1 - rho**2)))
+    assert result.data["adj"] == pytest.approx(rho / np.sqrt(1 + delta * (1 - rho**2)))
 
 
 async def test_the_bond_pair_ends_with_the_last_month_known_on_both_sides(

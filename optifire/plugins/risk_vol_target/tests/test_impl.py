@@ -17,14 +17,14 @@ async def test_a_fresh_forecast_is_used_and_named(host: Host) -> None:
     assert result.data == {
         "vol_multiplier": pytest.approx(0.75),
         "vol_used": 0.20,
-        "vol_source": "fe_garch",
+        "source": "fe_garch",
     }
     assert host.reads == set()
 
 
 async def test_without_a_forecast_the_own_estimate_is_used_and_named(host: Host) -> None:
     result = await host.run(RiskVolTarget(), CLOSE)
-    assert result.data["vol_source"] == "ewma"
+    assert result.data["source"] == "ewma"
     assert result.data["vol_used"] == pytest.approx(0.2812219, abs=5e-8)
     assert result.data["vol_multiplier"] == pytest.approx(0.533387, abs=5e-7)
     assert host.reads == {"feed:SPX"}
@@ -35,7 +35,7 @@ async def test_a_forecast_that_is_no_volatility_is_not_used(
     host: Host, forecast: float | None
 ) -> None:
     result = await host.run(RiskVolTarget(), CLOSE, data={"vol_forecast": forecast})
-    assert result.data["vol_source"] == "ewma"
+    assert result.data["source"] == "ewma"
 
 
 async def test_target_and_limits_are_configuration(host: Host) -> None:
