@@ -119,9 +119,9 @@ def _document(text: str, path: Path) -> Any:  # noqa: ANN401 - what a file may h
         return YAML().load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
-        raise _wrong(path, mark.line if mark else 0, f"not YAML: {error.problem}") from error
+        raise _wrong(path, mark.line if mark else None, f"not YAML: {error.problem}") from error
     except ValueError as error:  # a date such as 2025-02-30
-        raise _wrong(path, 0, str(error)) from error
+        raise _wrong(path, None, str(error)) from error
 
 
 def _parsed_or_none(text: str, path: Path) -> dict[str, list[Closure]] | None:
@@ -158,5 +158,7 @@ def _replace(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def _wrong(path: Path, line: int, what: str) -> ConfigError:
-    return ConfigError(what, where=f"{path}:{line + 1}", remedy=EXAMPLE)
+def _wrong(path: Path, line: int | None, what: str) -> ConfigError:
+    """Give the error; lines count from 0, and None is a place that the parser does not tell."""
+    where = str(path) if line is None else f"{path}:{line + 1}"
+    return ConfigError(what, where=where, remedy=EXAMPLE)
