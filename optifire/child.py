@@ -11,21 +11,22 @@ import os
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import optifire.plugins  # noqa: F401 - what every plugin imports, shared by all children
 import msgspec
 from msgspec.structs import replace
 
-from optifire.core.ports import Frame
+import optifire.plugins  # noqa: F401 - what every plugin imports, shared by all children
 from optifire.workers.context import Surroundings
 from optifire.workers.messages import ChildSettings
 from optifire.workers.zygote import Zygote, die_with_parent, threads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from optifire.core.ports import Frame
     from optifire.data.source import BarSource
 
 
@@ -53,7 +54,7 @@ class LazyBars:
             )
         return self._source
 
-    def bars(  # noqa: PLR0913 - the port's question
+    def bars(
         self,
         symbol: str,
         *,
@@ -80,7 +81,7 @@ class LazyBars:
         """Give the latest values of one series known at an instant."""
         return self.source.series(key, asof=asof, limit=limit, freq=freq, stale_ok=stale_ok)
 
-    def closes(  # noqa: PLR0913 - the question of optifire.data.feeds.Reader
+    def closes(
         self,
         symbols: Sequence[str],
         *,
@@ -93,9 +94,8 @@ class LazyBars:
         return self.source.closes(symbols, asof=asof, limit=limit, freq=freq, stale_ok=stale_ok)
 
 
-def surroundings(settings: ChildSettings) -> Surroundings:
+def surroundings(settings: ChildSettings, bars: LazyBars) -> Surroundings:
     """Give what every run in this process is offered."""
-    bars = LazyBars(settings)
     return Surroundings(
         bars=bars,
         feed=_feed,
@@ -157,11 +157,10 @@ def main(arguments: Sequence[str]) -> None:
     control, parent, text = int(arguments[0]), int(arguments[1]), arguments[2]
     die_with_parent(parent)
     settings = msgspec.json.decode(text, type=ChildSettings)
-    around = surroundings(settings)
+    bars = LazyBars(settings)
+    around = surroundings(settings, bars)
     _preload(arguments, settings)
     if settings.modules:
-        bars = around.bars
-        assert isinstance(bars, LazyBars)
         bars.source.warm(settings.warm)
     Zygote(socket.socket(fileno=control), around).serve()
 

@@ -15,7 +15,7 @@ from optifire.workers.wire import canonical, encode_value
 if TYPE_CHECKING:
     from optifire.core.types import Encoded
     from optifire.sdk.scope import Scope
-    from optifire.workers.context import Kept
+    from optifire.workers.effects import Kept
 
 #: Characters of a traceback, and of a message, that are kept.
 MAX_TRACEBACK: Final = 16_384
@@ -129,7 +129,7 @@ def _outputs(result: PluginResult, plugin_id: str) -> dict[str, Encoded]:
         )
     outputs: dict[str, Encoded] = {}
     for key, value in result.data.items():
-        if not isinstance(key, str) or not key:
+        if not key or type(key) is not str:
             raise ContractError(
                 f"the result's key {key!r} is not text", where=plugin_id, remedy="Use text as keys"
             )

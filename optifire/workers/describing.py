@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optifire.core.errors import OptifireError, PluginFault
 from optifire.sdk.plugin import Plugin, PluginMetadata
 from optifire.workers import messages as say
-from optifire.workers.context import Trigger
 from optifire.workers.loading import Loaded, fault, instance, load, overridden_hooks
 from optifire.workers.wire import encode_value
+
+if TYPE_CHECKING:
+    from optifire.workers.context import Trigger
 
 
 def described(folder: str, trigger: Trigger) -> say.Described | say.Faulty:

@@ -4,6 +4,8 @@ The payload of the extension is MessagePack ``[header, [buffer, ...]]``. Buffers
 and contiguous; text columns are MessagePack lists of str and nil. Equal frames give equal bytes.
 """
 
+# ruff: noqa: ANN401 - the wire: values of any plain type
+
 from __future__ import annotations
 
 import math
@@ -51,7 +53,7 @@ def scalar(value: Any, path: str) -> Any:
     raise refuse_type(value, path)
 
 
-def _instant(value: np.datetime64) -> str | None:
+def _instant(value: Any) -> str | None:
     if np.isnat(value):
         return None
     text = str(value)
@@ -147,7 +149,7 @@ def _column(array: Any, path: str, buffers: list[bytes]) -> dict[str, Any]:
             raise refuse(path, f"a column in zone {zone}", 'Convert it with tz_convert("UTC")')
         naive = np.asarray(array.tz_convert(None))
         return {**_array(naive, path, buffers), "utc": True}
-    if dtype == object or getattr(dtype, "name", "") in {"str", "string"}:
+    if _is_object(dtype) or getattr(dtype, "name", "") in {"str", "string"}:
         return _texts(array, path, buffers)
     raise refuse(path, f"a column of dtype {dtype}")
 
@@ -183,9 +185,13 @@ def _dtype(array: Any) -> Any:
     return getattr(array.dtype, "numpy_dtype", array.dtype)
 
 
+def _is_object(dtype: object) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
+
+
 def _text_dtype(dtype: Any) -> str:
-    """Name the three ways in which pandas keeps text: objects, and NaN or NA for what is missing."""
-    return "object" if dtype == object else "str" if _is_nan(dtype.na_value) else "string"
+    """Name the three ways in which pandas keeps text: objects, and with NaN or NA as missing."""
+    return "object" if _is_object(dtype) else "str" if _is_nan(dtype.na_value) else "string"
 
 
 def _is_nan(item: object) -> bool:
@@ -239,10 +245,11 @@ def _opened_index(spec: dict[str, Any], buffers: list[bytes]) -> pd.Index[Any]:
     if "range" in spec:
         start, stop, step = spec["range"]
         return pd.RangeIndex(start, stop, step, name=names[0])
-    levels = [_opened_level(level, buffers) for level in spec["levels"]]
+    levels: list[Any] = [_opened_level(level, buffers) for level in spec["levels"]]
     if spec["many"]:
         return pd.MultiIndex.from_arrays(levels, names=names)
-    return levels[0].rename(names[0])
+    index: pd.Index[Any] = levels[0].rename(names[0])
+    return index
 
 
 def _opened_level(spec: dict[str, Any], buffers: list[bytes]) -> pd.Index[Any]:
@@ -275,4 +282,4 @@ def _opened_texts(dtype: str, texts: list[str | None]) -> Any:
         return made
     import pandas as pd
 
-    return pd.array(texts, dtype="str" if dtype == "str" else "string")  # type: ignore[call-overload]
+    return pd.array(texts, dtype="str" if dtype == "str" else "string")

@@ -13,7 +13,7 @@ is not.
 from __future__ import annotations
 
 import builtins
-import datetime as real_datetime
+import datetime as dt
 import importlib.machinery
 import os
 import random
@@ -134,9 +134,9 @@ def _stand_in(name: str) -> _Module | None:
     if name == "time":
         return _time_stand_in()
     if name == "datetime":
-        day = _without_clock(real_datetime.date, ["today"])
-        instant = _without_clock(real_datetime.datetime, ["now", "utcnow", "today"])
-        return _Module(real_datetime, {"date": day, "datetime": instant})
+        day = _without_clock(dt.date, ["today"])
+        instant = _without_clock(dt.datetime, ["now", "utcnow", "today"])
+        return _Module(dt, {"date": day, "datetime": instant})
     if name == "pandas":
         pandas = sys.modules["pandas"]
         asking = ["now", "utcnow", "today"]
@@ -148,7 +148,7 @@ def _stand_in(name: str) -> _Module | None:
 _made: dict[str, _Module] = {}
 
 
-def _guarded_import(  # noqa: PLR0913, PLR0917 - the signature of __import__
+def _guarded_import(
     name: str,
     globals: Any = None,  # noqa: A002, ANN401 - as above
     locals: Any = None,  # noqa: A002, ANN401 - as above

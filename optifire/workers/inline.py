@@ -17,17 +17,17 @@ from optifire.core.errors import ContractError, OptifireError
 from optifire.sdk.scope import in_scope
 from optifire.workers.attempt import ended_by, finished
 from optifire.workers.context import (
-    Kept,
     Surroundings,
     context_of,
     order_of,
     scope_of,
     temp_folder,
 )
+from optifire.workers.effects import Kept
+from optifire.workers.isolated import remove
 from optifire.workers.loading import Loaded, instance, load
 from optifire.workers.outcomes import not_made, timed_out
 from optifire.workers.printed import Pad, Router, on_pad
-from optifire.workers.isolated import remove
 from optifire.workers.wire import decode_inline
 
 if TYPE_CHECKING:
@@ -87,7 +87,13 @@ class Nowhere:
     """The reader of recorded data that an inline run has: none."""
 
     def bars(
-        self, symbol: str, *, asof: datetime, limit: int | None, freq: str, stale_ok: bool
+        self,
+        symbol: str,
+        *,
+        asof: datetime,
+        limit: int | None,  # noqa: ARG002 - as above
+        freq: str,  # noqa: ARG002 - as above
+        stale_ok: bool,  # noqa: ARG002 - as above
     ) -> NoReturn:
         """Refuse, and say where there is data."""
         raise ContractError(
@@ -171,7 +177,7 @@ async def _made(
         async with timeout:
             result = await steps.through(plugin.run(context))
         return finished(result, kept, scope), steps.cpu_ns
-    except BaseException as error:  # noqa: BLE001 - what a plugin raises is its outcome
+    except BaseException as error:
         if _is_not_the_plugins(error):
             raise
         if timeout.expired():

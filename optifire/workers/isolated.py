@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.errors import OptifireError, PluginFault
 from optifire.core.ports import Description, Outcome
 from optifire.workers import messages as say
 from optifire.workers.context import order_of, temp_folder
-from optifire.workers.live import Live
 from optifire.workers.outcomes import not_made, usage_of, without_answer
 from optifire.workers.printed import with_loss
 from optifire.workers.questions import answered
@@ -21,7 +18,11 @@ from optifire.workers.wire import decode_value
 from optifire.workers.zygotes import WorkerSettings, Zygotes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from optifire.core.ports import RunRequest
+    from optifire.workers.live import Live
 
 __all__ = ["IsolatedWorker", "WorkerSettings"]
 

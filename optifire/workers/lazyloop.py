@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVarTuple, Unpack
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+
+Ts = TypeVarTuple("Ts")
 
 
 class LazySelector(selectors.BaseSelector):
@@ -64,7 +70,7 @@ class LazyLoop(asyncio.SelectorEventLoop):
     def _run_once(self) -> None:
         # About to wait: from here on other threads must be able to wake this one. What they
         # added before they could see the sockets stands in `_ready`, which is looked at after.
-        if not self._ready:
+        if not self._ready:  # type: ignore[attr-defined]
             self._wake_up()
         super()._run_once()  # type: ignore[misc]
 
@@ -74,7 +80,9 @@ class LazyLoop(asyncio.SelectorEventLoop):
             self._awake = True
             super()._make_self_pipe()  # type: ignore[misc]
 
-    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # noqa: ANN401 - as the base class
+    def add_signal_handler(
+        self, sig: int, callback: Callable[[Unpack[Ts]], object], *args: *Ts
+    ) -> None:
         """Call back on a signal, which arrives through the wake-up sockets."""
         self._wake_up()
         super().add_signal_handler(sig, callback, *args)

@@ -85,7 +85,7 @@ class Link:
     async def start(self) -> None:
         """Start the process and wait until it can fork; raises `OptifireError` if it cannot."""
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        near.setblocking(False)
+        near.settimeout(0)
         self._control = near
         self._log, log_writer = log_pipe()
         try:

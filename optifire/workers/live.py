@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -16,6 +15,8 @@ from optifire.workers import messages as say
 from optifire.workers.printed import drain, log_pipe
 
 if TYPE_CHECKING:
+    import asyncio
+
     from optifire.workers.messages import FromChild
 
 #: Seconds between TERM and KILL.
@@ -50,7 +51,7 @@ class Live:
         self.number = number
         self._loop = loop
         self._near, far = socket.socketpair()
-        self._near.setblocking(False)
+        self._near.settimeout(0)
         self.far: socket.socket = far
         self.log_reader, self.log_writer = log_pipe()
         self.pid = 0
@@ -120,13 +121,16 @@ class Live:
             return False
         try:
             self._waiting.extend(say.from_child.decode(body) for body in self._frames.feed(data))
-            if len(self._waiting) > _MOST_WAITING:
-                raise ValueError(f"{len(self._waiting)} messages at once")
         except (msgspec.DecodeError, ValueError) as broken:
-            self.garbage = str(broken)
-            self.stop(signal.SIGKILL)
+            self._broken(str(broken))
+        if len(self._waiting) > _MOST_WAITING:
+            self._broken(f"{len(self._waiting)} messages at once")
         self._tell()
         return True
+
+    def _broken(self, what: str) -> None:
+        self.garbage = what
+        self.stop(signal.SIGKILL)
 
     def _tell(self) -> None:
         if self._news is not None and not self._news.done():

@@ -91,11 +91,11 @@ class Folder:
     def enter(self) -> None:
         """Begin to find; the plugin's own modules stand under their bare names."""
         sys.modules.update(self.siblings)
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
 
     def leave(self) -> None:
         """Stop finding, and take the plugin's own modules out of everybody's sight."""
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        sys.meta_path.remove(self)
         for name in [name for name in self._names() if name in sys.modules]:
             self.siblings[name] = sys.modules.pop(name)
 
@@ -137,16 +137,17 @@ def load(folder: str, *, replay: bool = False) -> Loaded:
         Naming file and line where the code does not import, and what it should hold.
     """
     where = os.path.realpath(folder)
-    if not os.path.isfile(f"{where}/impl.py"):
+    if not os.path.isfile(f"{where}/impl.py"):  # noqa: PTH113 - see above
         raise PluginFault("there is no impl.py", where=where, remedy="Write one")
-    loaded = Loaded(where, Plugin, Folder(where, replay=replay))
-    with running(loaded):
-        try:
-            module = _import(where)
-        except (Exception, SystemExit) as error:
-            raise fault(error, where, "cannot be imported") from error
-    loaded.cls = _plugin_class(module, where)
-    return loaded
+    files = Folder(where, replay=replay)
+    files.enter()
+    try:
+        module = _import(where)
+    except (Exception, SystemExit) as error:
+        raise fault(error, where, "cannot be imported") from error
+    finally:
+        files.leave()
+    return Loaded(where, _plugin_class(module, where), files)
 
 
 @contextmanager
@@ -219,7 +220,7 @@ def _import(folder: str) -> ModuleType:
 
 def _package_spec(name: str, folder: str) -> importlib.machinery.ModuleSpec:
     init = f"{folder}/__init__.py"
-    if os.path.isfile(init):
+    if os.path.isfile(init):  # noqa: PTH113 - see above
         found = importlib.util.spec_from_file_location(
             name, init, submodule_search_locations=[folder]
         )

@@ -22,7 +22,7 @@ MAX_MESSAGE: Final = 256 << 20
 _LENGTH: Final = struct.Struct(">I")
 
 
-class _Message(msgspec.Struct, array_like=True, frozen=True):
+class _Message(msgspec.Struct, array_like=True):
     """A message on a socket."""
 
 

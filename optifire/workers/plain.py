@@ -4,6 +4,8 @@ Plain are None, bool, int (64 bits), float (NaN and infinities kept), str, bytes
 of these. Instants and dates become ISO text, tuples lists, subclasses their plain base.
 """
 
+# ruff: noqa: ANN401 - the wire: values of any plain type
+
 from __future__ import annotations
 
 import datetime as dt

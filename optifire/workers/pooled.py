@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from optifire.core.budget import Measured, Usage
@@ -18,6 +17,8 @@ from optifire.workers.questions import answered
 from optifire.workers.zygotes import Zygotes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from optifire.core.ports import Outcome, RunRequest
     from optifire.workers.live import Live
 

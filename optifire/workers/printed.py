@@ -68,7 +68,7 @@ class PipeWriter(io.RawIOBase):
         """Give the descriptor, for who writes past Python."""
         return self._descriptor
 
-    def write(self, data: Any, /) -> int:
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - any buffer
         """Write what still fits; the rest is counted and gone."""
         view = memoryview(data).cast("B")
         done = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optifire.core.errors import OptifireError
 from optifire.core.types import Encoded
@@ -31,8 +31,9 @@ async def _rows(live: Live, question: say.AskRows, view: View) -> say.Reply | No
     query = asyncio.ensure_future(
         view.fetch(question.sql, Encoded(question.params), one=question.one)
     )
+    both: set[asyncio.Future[Any]] = {query, live.ended}
     try:
-        await asyncio.wait({query, live.ended}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not query.done():
             return None
         return say.Reply(rows=query.result())

@@ -5,27 +5,35 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import signal
-import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.errors import ContractError, PluginFault
-from optifire.core.ports import Given, Outcome
 from optifire.core.types import Encoded
 from optifire.sdk.scope import in_scope
 from optifire.workers import messages as say
 from optifire.workers.attempt import ended_by, finished
-from optifire.workers.context import Kept, Surroundings, context_of, data_folder, reseed, scope_of
-from optifire.workers.context import temp_folder
+from optifire.workers.context import (
+    Surroundings,
+    context_of,
+    data_folder,
+    reseed,
+    scope_of,
+    temp_folder,
+)
 from optifire.workers.describing import described
+from optifire.workers.effects import Kept
 from optifire.workers.guard import fence
 from optifire.workers.loading import Loaded, instance, keep_compiled, load, running
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from optifire.core.ports import Given, Outcome
     from optifire.sdk.plugin import Plugin
     from optifire.sdk.scope import Scope
     from optifire.workers.printed import PipeWriter

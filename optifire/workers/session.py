@@ -8,12 +8,16 @@ from optifire.core.session import phase_at
 from optifire.sdk.context import SessionView
 
 
-@lru_cache(maxsize=32)
 def session_view(calendar: Calendar, now: datetime) -> SessionView:
     """Give phase and session as of `now`; all runs of a cycle share one answer.
 
     Raises `CalendarRangeError` when `now` lies outside the calendar's table.
     """
+    return _view(calendar, now)  # type: ignore[arg-type] # calendars are values, or compare by id
+
+
+@lru_cache(maxsize=32)
+def _view(calendar: Calendar, now: datetime) -> SessionView:
     latest = calendar.last_session(now)
     return SessionView(
         calendar=calendar.name,

@@ -78,7 +78,7 @@ class Zygote:
 
     def serve(self) -> None:
         """Freeze what is imported, say so, and serve until the service hangs up."""
-        self._control.setblocking(False)
+        self._control.settimeout(0)
         gc.collect()
         gc.freeze()
         gc.disable()  # nothing here makes cycles, and a collection would touch every page
@@ -216,7 +216,8 @@ def _ancillary(descriptors: Sequence[int]) -> list[tuple[int, int, array.array[i
 
 def threads() -> int:
     """Count the threads of this process, those that Python does not know included."""
-    return len(os.listdir("/proc/self/task"))
+    with os.scandir("/proc/self/task") as tasks:
+        return sum(1 for _ in tasks)
 
 
 def _resident() -> int:
