@@ -112,7 +112,7 @@ async def build_catalog(
     graph = await _graph(drafts, ground)
     for draft in drafts.values():
         _refuse_faulty(draft, graph)
-    _keep_code(drafts, ground)
+    _keep_code(drafts, ground, last)
     jobs = {draft.job.plugin_id: draft.job for draft in drafts.values() if draft.job is not None}
     return Catalog(
         environment=features.environment,
@@ -121,6 +121,7 @@ async def build_catalog(
         plugins=MappingProxyType({key: drafts[key].listed() for key in sorted(drafts)}),
         findings=_findings(drafts, features, discovery, graph),
         config_hash=config_hash,
+        roots=discovery.roots,
     )
 
 
@@ -317,15 +318,21 @@ def _dependency_error(draft: _Draft, faults: tuple[Fault, ...]) -> OptifireError
     )
 
 
-def _keep_code(drafts: Mapping[str, _Draft], ground: Ground) -> None:
-    """Keep a copy of all code that runs, and no other."""
+def _keep_code(drafts: Mapping[str, _Draft], ground: Ground, last: Catalog | None) -> None:
+    """Keep a copy of all code that runs.
+
+    Others go, but for those of the last catalog, whose cycles may still run. Only who has a last
+    one removes any: a command beside a service must not take away what the service runs on.
+    """
     if ground.kept_code is None:
         return
     running = [each for each in drafts.values() if each.job is not None]
     for draft in running:
         if draft.candidate is not None and not draft.stale:
             ground.kept_code.keep(draft.candidate)
-    ground.kept_code.prune(draft.candidate.checksum for draft in running if draft.candidate)
+    if last is not None:
+        used = {draft.candidate.checksum for draft in running if draft.candidate}
+        ground.kept_code.prune(used | {job.code.checksum for job in last.jobs.values()})
 
 
 def _findings(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 
 from optifire.core.errors import NotFoundError, OptifireError
@@ -85,6 +86,8 @@ class Catalog:
         Whatever is wrong or odd, errors first.
     config_hash
         The version of the configuration that this comes from.
+    roots
+        The folders in which plugins were looked for.
     """
 
     environment: Environment = Environment.PAPER
@@ -93,6 +96,7 @@ class Catalog:
     plugins: Mapping[str, Listed] = field(default_factory=lambda: MappingProxyType({}))
     findings: tuple[Finding, ...] = ()
     config_hash: str = ""
+    roots: tuple[Path, ...] = ()
 
     def find(self, plugin_id: str) -> Listed:
         """Give one plugin; ids compare folded. Raises `NotFoundError` with the nearest ids."""

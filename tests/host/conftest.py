@@ -5,20 +5,20 @@ import datetime as dt
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from optifire.core.calendar import AlwaysOpen, Calendar, RegularHours, SessionTable
 from optifire.core.errors import ConfigError, PluginFault
 from optifire.core.ports import Description
-from optifire.host.build import Ground
+from optifire.host.build import Ground, build_catalog
 from optifire.host.catalog import Catalog
+from optifire.host.config_file import read_settings
 from optifire.host.descriptions import Descriptions
 from optifire.host.discovery import Scanner
+from optifire.host.features import load_features
 from optifire.host.home import Home
 from optifire.host.kept_code import KeptCode
-from optifire.host.reload import Reloader
 
 DAYS = [day for n in range(60) if (day := dt.date(2018, 1, 2) + timedelta(days=n)).weekday() < 5]
 #: Weekdays of two months in winter, 14:30 to 21:00 UTC.
@@ -118,20 +118,18 @@ class World:
         file.write_text(text, encoding="utf-8")
         return file
 
-    def reloader(self, **more: Any) -> Reloader:  # noqa: ANN401 - passed on
-        """Make a reloader over this home."""
-        return Reloader(
-            self.home,
-            self.ground,
-            now=lambda: datetime(2018, 1, 29, tzinfo=UTC),
-            environ=self.environ,
-            scanner=self.scanner,
-            **more,
+    async def catalog(self, last: Catalog | None = None) -> Catalog:
+        """Build the catalog of the files as they are."""
+        features = load_features(self.home, self.environ)
+        settings, _ = read_settings(self.home.config_file("config"))
+        return await build_catalog(
+            ground=self.ground,
+            features=features,
+            settings=settings,
+            discovery=self.scanner.scan(self.home, features.plugin_paths, features.sources),
+            variables=self.environ,
+            last=last,
         )
-
-    async def catalog(self) -> Catalog:
-        """Build the catalog as at a start."""
-        return (await self.reloader().start()).catalog
 
 
 @pytest.fixture
