@@ -106,10 +106,11 @@ class CronAnswers:
         """Give the first firing strictly after the instant."""
         direct = self._after(instant)
         zone = self.trigger.timezone
-        before = instant - LONGEST_SHIFT
-        if _offset(before, zone) >= _offset(instant, zone):
+        before, soon = instant - LONGEST_SHIFT, instant + SECOND
+        if _offset(before, zone) >= _offset(soon, zone):
             return direct
-        across = self._after(_change(before, instant, zone) - TICK)
+        # APScheduler rounds up to a whole second first, which must still lie before the gap.
+        across = self._after(_change(before, soon, zone) - 2 * SECOND)
         if across is None or across <= instant or (direct is not None and direct < across):
             return direct
         return across
