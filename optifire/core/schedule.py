@@ -7,6 +7,7 @@ from datetime import datetime
 from optifire.core.calendar import Calendar
 from optifire.core.due import Due, HalfDay, Late, Terms, strictest
 from optifire.core.entry import Entry
+from optifire.core.phrases import HALF_DAYS
 from optifire.core.reading import Reading, Rebuild
 from optifire.core.words import read_words, require_zone
 
@@ -129,4 +130,6 @@ def parse_schedule(
     """
     zone = require_zone(tz or calendar.tz, where)
     reading = Reading(calendar, zone, half_day, rebuild, where)
+    if half_day not in HALF_DAYS:
+        raise reading.bad(f"half_day is {half_day!r}", f"Use one of {', '.join(HALF_DAYS)}")
     return Schedule(read_words(reading, words, events), calendar, zone)

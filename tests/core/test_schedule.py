@@ -103,6 +103,7 @@ def test_a_word_fires_at_the_golden_instants(
         ("0 9 * * *", "tz=America/New_Yrok", "'America/New_Yrok' is not a time zone", "New_York"),
         ("0 9 * * *", "tz=../etc/passwd", "'../etc/passwd' is not a time zone", "America/New_York"),
         ("0 9 * * *", "tz=America", "'America' is not a time zone", "America/"),
+        ("@open", "half_day=never", "half_day is 'never'", "follow, skip, only"),
         (5, "", "a schedule word is text, not int (5)", "cron line in quotes"),
         (["@open", None], "", "a schedule word is text, not NoneType", "@open"),
         (b"@open", "", "a schedule word is text, not bytes", "@open"),
