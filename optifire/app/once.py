@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from optifire.core.ledger import RunRow
-    from optifire.core.ports import Clock
+    from optifire.core.ports import Clock, Worker
     from optifire.host.catalog import Catalog
     from optifire.host.home import Home
 
@@ -67,7 +67,7 @@ async def run_once(home: Home, plugin_id: str, *, at: datetime | None, db: Path 
         else:
             clock = VirtualClock(at)
         bus, board = CommitBus(), Blackboard(recovered.values)
-        workers = {
+        workers: dict[Placement, Worker] = {
             Placement.ISOLATED: isolated,
             Placement.INLINE: InlineWorker(home.data),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from optifire.runtime.recorder import LiveRecorder
 from optifire.runtime.recovery import recover
 from optifire.runtime.runner import Runner
 from optifire.runtime.timer import ApsTimer
+from optifire.store.blobs import blobs_of
 from optifire.store.reader import LedgerReader
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.inline import InlineWorker
@@ -110,7 +112,15 @@ async def discard(path: Path) -> None:
     """Remove a ledger that no service holds; raises `LockedError` when one does."""
     store = SqliteStore(path, clock=wall_now)
     await store.open()
-    await store.remove()
+    await store.close()
+    _unlink(path)
+
+
+def _unlink(path: Path) -> None:
+    """Remove a database with what SQLite keeps beside it, and its large values."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    shutil.rmtree(blobs_of(path), ignore_errors=True)
 
 
 @dataclass(slots=True)

@@ -44,12 +44,12 @@ class Health:
 class RunBoard:
     """The last run of each plugin, how its runs ended, and what is in progress."""
 
-    def __init__(
-        self, rows: Iterable[RunRow], counts: Mapping[PluginId, Mapping[str, int]]
-    ) -> None:
+    def __init__(self, rows: Iterable[RunRow], counts: Mapping[str, Mapping[str, int]]) -> None:
         self._last: dict[PluginId, RunRow] = {}
         self._running: dict[str, RunRow] = {}
-        self._counts = {each: dict(found) for each, found in counts.items()}
+        self._counts: dict[str, dict[str, int]] = {
+            each: dict(found) for each, found in counts.items()
+        }
         for row in rows:
             self._see(row)
 

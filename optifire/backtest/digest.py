@@ -7,17 +7,17 @@ no times but ``due``, no usage, no worker, no log, no message beyond an error's 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from optifire.core.ledger import EventRow, RunRow, Statement
 from optifire.workers.wire import canonical
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from optifire.core.ledger import RunRecord
     from optifire.core.run import Source
     from optifire.core.types import Encoded
 
@@ -31,23 +31,14 @@ PARTS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Everything that one run left in a ledger."""
-
-    row: RunRow
-    events: Sequence[EventRow] = ()
-    statements: Sequence[Statement] = ()
-
-
 def micros(instant: datetime) -> int:
     """Give an instant as microseconds since the epoch."""
     return (instant - _EPOCH) // _TICK
 
 
-def parts_of(record: Record) -> Mapping[str, object]:
+def parts_of(record: RunRecord) -> Mapping[str, object]:
     """Give the comparable parts of one run by name, each encodable."""
-    row = record.row
+    row = record.run
     failure = row.failure
     values = (
         micros(row.key.due),
@@ -70,7 +61,7 @@ def parts_of(record: Record) -> Mapping[str, object]:
     return dict(zip(PARTS, values, strict=True))
 
 
-def line_of(record: Record) -> bytes:
+def line_of(record: RunRecord) -> bytes:
     """Give the canonical line of one run as MessagePack."""
     return msgspec.msgpack.encode(list(parts_of(record).values()))
 
@@ -85,7 +76,7 @@ def _lineage(source: Source) -> list[object]:
     return [source.run_id, micros(source.as_of), source.origin]
 
 
-async def digest_of_records(records: AsyncIterator[Record]) -> str:
+async def digest_of_records(records: AsyncIterator[RunRecord]) -> str:
     """Give the digest of records that come by (due, turn, plugin id)."""
     total = hashlib.sha256()
     async for record in records:

@@ -20,8 +20,7 @@ from optifire.backtest.digest import digest_of_records
 from optifire.core.errors import ReplayError
 from optifire.core.firing import IDLE_DELAY
 from optifire.core.job import Placement
-from optifire.core.ledger import Batch, NoteRow, Recovered
-from optifire.core.types import PluginId
+from optifire.core.ledger import Batch, NoteRow, Recovered, RunFilter
 from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.clock import VirtualClock, monotonic
@@ -32,10 +31,14 @@ from optifire.runtime.runner import Runner
 if TYPE_CHECKING:
     from optifire.core.calendar import Calendar
     from optifire.core.ports import Worker
+    from optifire.core.types import PluginId
     from optifire.store.sqlite import SqliteStore
+from optifire.store.reader import LedgerReader
 
 #: Facts that a replay's ledger keeps about itself.
 META_PARAMETERS, META_TICK, META_DIGEST = "replay", "tick", "digest"
+#: More runs than one tick of a replay can hold.
+MOST_IN_A_TICK = 1_000_000
 #: Seconds of real time that one run of a replay may take before the replay stops with an error.
 SAFETY_SECONDS = 60.0
 _JUST_BEFORE = timedelta(microseconds=1)
@@ -75,7 +78,7 @@ class ReplayResult:
     last: date
     sessions: int
     wall_s: float
-    statuses: Mapping[PluginId, Mapping[str, int]]
+    statuses: Mapping[str, Mapping[str, int]]
     db: Path | None
 
 
@@ -139,8 +142,9 @@ class Replay:
         recovered = await self._ledger.open()
         try:
             await self._play(recovered)
-            statuses = await self._ledger.statuses()
-            digest = await digest_of_records(self._ledger.records())
+            async with LedgerReader(self._ledger.path) as reader:
+                statuses = await reader.statuses()
+                digest = await digest_of_records(reader.records())
             await self._ledger.commit(Batch(meta={META_DIGEST: digest}))
         finally:
             await self._ledger.close()
@@ -168,7 +172,7 @@ class Replay:
             start=start,
             since={},
             report=self._report,
-            done=await self._ledger.run_ids_since(start - IDLE_DELAY),
+            done=await self._done_since(start),
         )
         if start == self._begin and META_PARAMETERS not in recovered.meta:
             await self._ledger.commit(self._preface())
@@ -180,6 +184,14 @@ class Replay:
             await self._worker.stop()
         if self._crash is not None:
             raise _as_replay_error(self._crash)
+
+    async def _done_since(self, start: datetime) -> frozenset[str]:
+        """Give the runs that the ledger holds of the tick to be taken up, idle ones too."""
+        if start == self._begin:
+            return frozenset()
+        async with LedgerReader(self._ledger.path) as reader:
+            rows = await reader.runs(RunFilter(since=start - IDLE_DELAY, limit=MOST_IN_A_TICK))
+        return frozenset(row.run_id for row in rows)
 
     def _resume_point(self, meta: Mapping[str, str]) -> datetime:
         """Give where to begin: at the first day, or just before the last tick of the ledger."""

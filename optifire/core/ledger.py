@@ -234,6 +234,8 @@ class Recovered:
         For each plugin the latest instant up to which its schedule is accounted for.
     waiting_events
         Events whose listeners were not written down yet.
+    meta
+        Facts that the ledger keeps about itself, by name.
     """
 
     start: int
@@ -242,6 +244,7 @@ class Recovered:
     open_runs: Sequence[RunRow]
     cursors: Mapping[PluginId, datetime]
     waiting_events: Sequence[EventRow]
+    meta: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

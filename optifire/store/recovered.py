@@ -41,4 +41,5 @@ def read_recovered(
         waiting_events=events_from(
             rows("waiting_events"), lambda row: decode_key(row[8:]).run_id, blobs.read
         ),
+        meta=dict(rows("meta")),
     )

@@ -145,15 +145,15 @@ class SqliteStore:
             self._pages = 0
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
-    async def commit(self, batch: Batch) -> Sequence[Rejected]:
-        """Write one transaction; durable when it returns.
+    async def commit(self, batch: Batch, *, hold: bool = False) -> Sequence[Rejected]:
+        """Write one transaction; durable when it returns, unless ``hold`` keeps it open.
 
         A run whose table writes fail is stored ``failed`` and returned; the rest stands. Raises
         `StoreError` when nothing of the batch could be written.
         """
         writer = self._open_writer()
         packed = pack(batch)
-        job = Job(packed, asyncio.get_running_loop().create_future())
+        job = Job(packed, asyncio.get_running_loop().create_future(), hold=hold)
         if packed.writes and self._lazy:
             job.pins = points = self._unheld()
             for point in points:

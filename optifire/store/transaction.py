@@ -47,6 +47,7 @@ class Transactor:
         self, connection: sqlite3.Connection, guard: Guard, blobs: BlobFiles, path: Path
     ) -> None:
         self.start = 0
+        self._held = False
         self._connection = connection
         self._guard = guard
         self._tables = TableWriter(connection, guard)
@@ -63,35 +64,45 @@ class Transactor:
         names = self._connection.execute(query("context_blob_names"))
         self._names_with_blobs = {name for (name,) in names}
 
-    def commit(self, packed: Packed) -> Failures:
+    def commit(self, packed: Packed, *, hold: bool = False) -> Failures:
         """Write everything; gives the runs whose table writes were refused.
 
-        Raises `StoreError` or `sqlite3.Error`; then nothing of it was written.
+        With ``hold`` the transaction stays open for the next call. Raises `StoreError` or
+        `sqlite3.Error`; then nothing of it was written, nor of what was held open.
         """
         sizes = self._blobs.put_all(_large(packed))
         failures: Failures = {}
         while True:
             try:
-                return self._attempt(packed, sizes, failures)
+                return self._attempt(packed, sizes, failures, hold=hold)
             except TransactionLostError as lost:
                 self._reload()
+                if self._held:
+                    self._held = False
+                    raise
                 failures[lost.run_id] = lost.failure
             except BaseException as error:
                 if self._connection.in_transaction:
                     self._connection.rollback()
+                self._held = False
                 self._reload()
                 ended = self._numbers.first_ended(packed.runs) if _is_double(error) else None
                 if ended is not None:
                     raise ended from error
                 raise
 
-    def _attempt(self, packed: Packed, sizes: Mapping[str, int], known: Failures) -> Failures:
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._check_fence()
+    def _attempt(
+        self, packed: Packed, sizes: Mapping[str, int], known: Failures, *, hold: bool
+    ) -> Failures:
+        if not self._held:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._check_fence()
         failures = self._write_tables(packed, known) if packed.writes else {}
         self._write_runs(packed, sizes, failures)
         self._write_rest(packed, failures)
-        self._connection.execute("COMMIT")
+        self._held = hold
+        if not hold:
+            self._connection.execute("COMMIT")
         self._forget_blobs(packed)
         return failures
 

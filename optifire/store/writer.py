@@ -32,6 +32,8 @@ class Job:
     packed: Packed
     future: asyncio.Future[Sequence[Rejected]]
     pins: Sequence[Pin] = ()
+    #: Keep the transaction open for the next job.
+    hold: bool = False
 
 
 @dataclass(slots=True)
@@ -161,7 +163,8 @@ class Writer:
     def _commit(self, group: list[Job]) -> Failures:
         if self.transactor is None:
             raise OptifireError("the ledger is not open", remedy="Open the store first")
-        return self.transactor.commit(join([job.packed for job in group]))
+        hold = all(job.hold for job in group)
+        return self.transactor.commit(join([job.packed for job in group]), hold=hold)
 
     def _between(self, rows: int) -> None:
         assert self.between is not None  # noqa: S101 - checked by the caller
