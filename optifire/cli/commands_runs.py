@@ -1,0 +1,305 @@
+"""``run``, ``runs``, ``run-info``, ``why`` and ``next``: what ran, what did not, and why."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from optifire.cli.parser import Command, option
+from optifire.core.run import RunStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from optifire.cli.output import Output
+    from optifire.core.ledger import RunFilter
+    from optifire.host.home import Home
+
+#: Runs that one answer lists at most.
+MOST_RUNS = 100_000
+#: Hours that ``next`` may look ahead.
+MOST_HOURS = 24 * 366
+
+
+def limit(text: str) -> int:
+    """Read a number of runs, from 1 to 100,000."""
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= MOST_RUNS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_RUNS:,}")
+    return number
+
+
+def hours(text: str) -> float:
+    """Read a number of hours, above 0 and up to a year."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= MOST_HOURS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours up to a year")
+    return number
+
+
+# --- run ----------------------------------------------------------------------------------------
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Run one plugin now, or as of an instant, and print its record."""
+    from optifire.cli.house import ask_service, home_of, zone_of
+    from optifire.cli.times import parse_instant
+    from optifire.core.errors import UsageError
+
+    if arguments.force and not arguments.why:
+        raise UsageError(
+            "--force needs a reason",
+            where="optifire run",
+            remedy='Say why, as in --force --why "the open was missed"',
+        )
+    home = home_of(arguments)
+    at = parse_instant(arguments.at, zone_of(home), "--at") if arguments.at else None
+    record = None
+    if at is None and arguments.db is None:
+        record = ask_service(
+            home,
+            "run",
+            wait=None,
+            plugin_id=arguments.id,
+            why=arguments.why or "by hand",
+            force=arguments.force,
+        )
+    if record is None:
+        record = _run_here(home, arguments.id, at, arguments.db)
+    return _tell_run(record, home, output)
+
+
+def _run_here(home: Home, plugin_id: str, at: datetime | None, db: str | None) -> dict[str, Any]:
+    """Run a plugin in this process tree: no service holds the home, or it is to stay untouched."""
+    from pathlib import Path
+
+    from optifire.app.once import run_once
+    from optifire.cli.ledgers import wait_for
+    from optifire.host.records import record_of
+    from optifire.workers.wire import to_json
+
+    file = Path(db).expanduser() if db else None
+    return record_of(wait_for(run_once(home, plugin_id, at=at, db=file)), to_json)
+
+
+def _tell_run(record: dict[str, Any], home: Home, output: Output) -> int:
+    succeeded = record["status"] == RunStatus.SUCCEEDED
+    if output.json:
+        output.data(record)
+    else:
+        from optifire.cli.house import zone_of
+        from optifire.cli.records import show_record
+
+        show_record(record, zone_of(home), output)
+    if not succeeded:
+        why = record["error"] or record["reason"] or "no reason was recorded"
+        output.note(f"{record['run_id']} is {record['status']}: {why}")
+    return 0 if succeeded else 1
+
+
+# --- runs and run-info --------------------------------------------------------------------------
+
+
+def runs(arguments: argparse.Namespace, output: Output) -> int:
+    """List runs, the latest due first."""
+    from optifire.cli.house import home_of, zone_of
+    from optifire.cli.ledgers import ledger_of, wait_for
+    from optifire.cli.records import runs_table
+    from optifire.cli.times import parse_instant
+    from optifire.core.ledger import RunFilter
+
+    home = home_of(arguments)
+    tz = zone_of(home)
+    path = ledger_of(home, arguments.db)
+    which = RunFilter(
+        plugin_id=arguments.plugin,
+        status=arguments.status,
+        since=parse_instant(arguments.since, tz, "--since") if arguments.since else None,
+        until=parse_instant(arguments.until, tz, "--until", end=True) if arguments.until else None,
+        limit=arguments.limit,
+    )
+    found = wait_for(_runs(path, which)) if path is not None else []
+    if path is None:
+        output.note("note: nothing has run in this home yet; `optifire up` starts it")
+    if output.json:
+        output.data(found)
+    elif found:
+        runs_table(found, tz, output)
+    elif path is not None:
+        output.line("no such runs")
+    return 0
+
+
+async def _runs(path: Path, which: RunFilter) -> list[dict[str, Any]]:
+    from optifire.cli.ledgers import reading
+    from optifire.host.records import record_of
+    from optifire.workers.wire import to_json
+
+    async with reading(path) as ledger:
+        return [record_of(row, to_json) for row in await ledger.runs(which)]
+
+
+def run_info(arguments: argparse.Namespace, output: Output) -> int:
+    """Show one run: its record, attempts, events, lineage, and what it printed."""
+    from optifire.cli.house import home_of, zone_of
+    from optifire.cli.ledgers import ledger_of, wait_for
+    from optifire.cli.lineage import whole_run
+    from optifire.cli.records import show_info
+    from optifire.core.errors import NotFoundError
+
+    home = home_of(arguments)
+    path = ledger_of(home, arguments.db)
+    if path is None:
+        raise NotFoundError(
+            "nothing has run in this home yet", where=str(home.root), remedy="Run `optifire up`"
+        )
+    info = wait_for(whole_run(path, arguments.run, logs=arguments.logs))
+    if output.json:
+        output.data(info)
+    else:
+        show_info(info, zone_of(home), output)
+    return 0
+
+
+# --- why and next -------------------------------------------------------------------------------
+
+
+def why(arguments: argparse.Namespace, output: Output) -> int:
+    """Say when a plugin was last due, what it waited for, how it ended, why, and when next."""
+    from optifire.cli.house import home_of
+    from optifire.cli.knowledge import look
+    from optifire.cli.ledgers import wait_for
+    from optifire.cli.reasons import explain, show_reasons
+
+    home = home_of(arguments)
+
+    async def answer() -> int:
+        known = await look(home)
+        found = await explain(known, arguments.id, arguments.at)
+        if output.json:
+            output.data(found)
+        else:
+            show_reasons(found, known.tz, output)
+        return 0
+
+    return wait_for(answer())
+
+
+def coming(arguments: argparse.Namespace, output: Output) -> int:
+    """List what is due in the next hours."""
+    from optifire.cli.house import home_of
+    from optifire.cli.knowledge import look, present
+    from optifire.cli.ledgers import wait_for
+    from optifire.cli.times import local_text
+    from optifire.host.records import instant_text
+    from optifire.runtime.planner import Planner
+
+    home = home_of(arguments)
+
+    async def answer() -> int:
+        known = await look(home)
+        now = await present(known)
+        until = now + timedelta(hours=arguments.hours)
+        found = Planner(known.catalog.jobs.values(), start=now).upcoming(until, MOST_RUNS)
+        if output.json:
+            output.data(
+                [
+                    {"plugin_id": e.plugin_id, "due": instant_text(e.due), "trigger": e.trigger}
+                    for e in found
+                ]
+            )
+            return 0
+        title = f"after {local_text(now, known.tz)}"
+        if known.recorded:
+            title += " (recorded data)"
+        rows = [(local_text(each.due, known.tz), each.plugin_id, each.trigger) for each in found]
+        output.table(["due", "plugin", "trigger"], rows, title=title)
+        return 0
+
+    return wait_for(answer())
+
+
+ID = option("id", metavar="ID", help="the plugin's id")
+DB = option("--db", metavar="FILE", help="read this ledger, live or replayed")
+
+COMMANDS = (
+    Command(
+        ("run",),
+        run,
+        "Runs one plugin now, or as of an instant, and prints its record.",
+        (
+            "run alpha_vix_regime",
+            "run fe_garch --at 2018-11-23T18:00:00Z --db /tmp/try.db --json",
+            'run risk_vol_target --force --why "checking the new budget"',
+        ),
+        (
+            ID,
+            option(
+                "--at",
+                metavar="INSTANT",
+                help="see the data as of this instant, in a ledger that is thrown away",
+            ),
+            option("--db", metavar="FILE", help="record the run in this ledger"),
+            option("--force", action="store_true", help="run although an earlier run goes on"),
+            option("--why", metavar="TEXT", help="the reason, recorded with the run"),
+        ),
+        "A running service makes the run and records it as manual; without one it is made here.\n"
+        "The exit code is 0 only if the run succeeded.",
+    ),
+    Command(
+        ("runs",),
+        runs,
+        "Lists runs, the latest due first.",
+        (
+            "runs --limit 20",
+            "runs --plugin alpha_vrp --status skipped --since 2018-11-01",
+            "runs --db replay.db --json",
+        ),
+        (
+            option("--plugin", metavar="ID", help="only those of one plugin"),
+            option(
+                "--status",
+                choices=[each.value for each in RunStatus],
+                metavar="STATUS",
+                help="only those with this status",
+            ),
+            option("--since", metavar="INSTANT", help="due at or after this"),
+            option("--until", metavar="INSTANT", help="due at or before this; a date is whole"),
+            option("--limit", type=limit, default=50, metavar="N", help="at most (default: 50)"),
+            DB,
+        ),
+    ),
+    Command(
+        ("run-info",),
+        run_info,
+        "Shows one run: record, attempts, events, lineage, and what it printed.",
+        (
+            "run-info alpha_vix_regime@20181123T143000Z",
+            "run-info fe_garch@20181123T180000Z --logs --json",
+        ),
+        (
+            option("run", metavar="RUN", help="the run's id"),
+            option("--logs", action="store_true", help="also what it printed and logged"),
+            DB,
+        ),
+    ),
+    Command(
+        ("why",),
+        why,
+        "Says why a plugin ran or did not, and when it is due next.",
+        ("why alpha_vix_regime", "why risk_vol_target --at 2018-12-05"),
+        (ID, option("--at", metavar="INSTANT", help="as of this instant; a date is its end")),
+    ),
+    Command(
+        ("next",),
+        coming,
+        "Lists what is due next.",
+        ("next", "next --hours 72 --json"),
+        (option("--hours", type=hours, default=24.0, metavar="H", help="how far (default: 24)"),),
+    ),
+)

@@ -1,0 +1,95 @@
+"""What most commands begin with: the home, its market, and the service that may be running."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optifire.calendars.registry import NoTableError, load_calendar
+from optifire.core.errors import ConfigError
+from optifire.host.client import ANSWER_WITHIN, NoServiceError, ask
+from optifire.host.home import Home, find_home
+
+if TYPE_CHECKING:
+    import argparse
+
+    from optifire.core.calendar import Calendar
+    from optifire.core.settings import Settings
+
+
+def home_of(arguments: argparse.Namespace) -> Home:
+    """Give the home that a command means.
+
+    Raises
+    ------
+    ConfigError
+        There is none.
+    """
+    return find_home(getattr(arguments, "home", None), os.environ, Path.cwd())
+
+
+def home_or_none(arguments: argparse.Namespace) -> Home | None:
+    """Give the home, None where none was named and none is here or above."""
+    if getattr(arguments, "home", None) or os.environ.get("OPTIFIRE_HOME"):
+        return home_of(arguments)
+    try:
+        return home_of(arguments)
+    except ConfigError:
+        return None
+
+
+def tables_of(home: Home | None) -> Path:
+    """Give the folder whose session tables and closures hold: the home, else the user's cache."""
+    if home is not None:
+        return home.root
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "optifire"
+
+
+def settings_of(home: Home) -> Settings:
+    """Give what config.yaml of a home comes to."""
+    from optifire.host.config_file import read_settings
+
+    return read_settings(home.config_file("config"))[0]
+
+
+def calendar_of(home: Home | None, name: str | None) -> Calendar:
+    """Give a calendar by name, or the home's own; its table is built when there is none yet.
+
+    Raises
+    ------
+    ConfigError
+        There is no such calendar, or its table cannot be built.
+    """
+    if name is None:
+        name = "XNYS" if home is None else settings_of(home).market.calendar
+    root = tables_of(home)
+    try:
+        return load_calendar(name, root, where="--calendar")
+    except NoTableError:
+        from optifire.calendars.names import resolve
+        from optifire.calendars.refresh import refresh_blocking
+        from optifire.runtime.clock import wall_now
+
+        refresh_blocking(root, resolve(name), wall_now().date())
+        return load_calendar(name, root, where="--calendar")
+
+
+def zone_of(home: Home) -> str:
+    """Give the zone in which a home's times are shown."""
+    return settings_of(home).market.tz or calendar_of(home, None).tz
+
+
+def ask_service(
+    home: Home,
+    command: str,
+    *,
+    wait: float | None = ANSWER_WITHIN,
+    **fields: object,
+) -> Any | None:  # noqa: ANN401 - the wire
+    """Give the answer of the service that holds a home, None when there is no service."""
+    try:
+        return ask(home.socket, command, wait=wait, **fields)
+    except NoServiceError:
+        return None

@@ -1,0 +1,79 @@
+"""Everything about one run, and where each of its numbers came from, back to recorded data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from optifire.cli.ledgers import reading
+from optifire.core.errors import NotFoundError
+from optifire.core.ledger import RunFilter
+from optifire.host.records import attempt_of, instant_text, record_of
+from optifire.workers.wire import to_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from optifire.core.ledger import RunRow
+    from optifire.store.reader import LedgerReader
+
+#: Ids that an error about an unknown run offers.
+MOST_OFFERED = 3
+
+
+async def whole_run(path: Path, run_id: str, *, logs: bool) -> dict[str, Any]:
+    """Give a run record with ``attempts``, ``events``, ``lineage`` and, if asked for, ``logs``.
+
+    Raises
+    ------
+    NotFoundError
+        The ledger has no such run; near ones are offered.
+    """
+    async with reading(path) as ledger:
+        row = await ledger.run(run_id)
+        if row is None:
+            raise await _unknown(ledger, run_id, path)
+        info = record_of(row, to_json)
+        info["attempts"] = [attempt_of(each) for each in await ledger.attempts(run_id)]
+        info["events"] = [
+            {"name": each.name, "source": each.source, "data": to_json(each.data)}
+            for each in await ledger.events(run_id)
+        ]
+        info["lineage"] = await _lineage(ledger, row, set())
+        if logs:
+            info["logs"] = [
+                {"attempt": each.attempt, "text": each.text.decode(errors="replace")}
+                for each in await ledger.log(run_id)
+            ]
+    return info
+
+
+async def _lineage(ledger: LedgerReader, row: RunRow, told: set[str]) -> dict[str, Any]:
+    """Give each input with its source, and the sources of that; a run is told once."""
+    found: dict[str, Any] = {}
+    for key, source in row.inputs.items():
+        said: dict[str, Any] = {
+            "run_id": source.run_id,
+            "as_of": instant_text(source.as_of),
+            "origin": source.origin,
+        }
+        if source.run_id is not None and source.run_id not in told:
+            told.add(source.run_id)
+            producer = await ledger.run(source.run_id)
+            if producer is not None:
+                said["status"] = producer.status.value
+                said["inputs"] = await _lineage(ledger, producer, told)
+        found[key] = said
+    return found
+
+
+async def _unknown(ledger: LedgerReader, run_id: str, path: Path) -> NotFoundError:
+    plugin_id = run_id.partition("@")[0]
+    near = await ledger.runs(RunFilter(plugin_id=plugin_id, limit=MOST_OFFERED))
+    offered = ", ".join(each.run_id for each in near)
+    return NotFoundError(
+        f"there is no run {run_id!r}",
+        where=str(path),
+        remedy=f"The latest of {plugin_id} are {offered}"
+        if offered
+        else "`optifire runs` lists runs with their ids",
+    )

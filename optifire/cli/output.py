@@ -1,0 +1,121 @@
+"""What a command prints: JSON, or text for people; rich is imported only where a table is shown."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from optifire.host.records import error_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+    from optifire.core.errors import OptifireError
+
+#: Columns that text is laid out for when it does not go to a terminal.
+PLAIN_WIDTH = 160
+#: Colours of statuses and levels; words say the same, so nothing is lost without them.
+COLOURS = {
+    "succeeded": "green", "failed": "red", "timed_out": "red", "crashed": "red", "lost": "red",
+    "over_budget": "red", "unknown": "red", "missed": "yellow", "skipped": "yellow",
+    "refused": "yellow", "cancelled": "yellow", "preempted": "yellow", "coalesced": "cyan",
+    "running": "bold cyan", "due": "cyan", "green": "green", "amber": "yellow", "red": "red",
+    "error": "red", "warning": "yellow", "note": "cyan",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Output:
+    """Where a command writes, and whether a program or a person reads it."""
+
+    json: bool
+    stdout: TextIO
+    stderr: TextIO
+
+    def data(self, value: object) -> None:
+        """Print a value as JSON."""
+        text = json.dumps(finite(value), indent=2, ensure_ascii=False)
+        self.stdout.write(text + "\n")
+
+    def line(self, text: str = "") -> None:
+        """Print one line as it is."""
+        self.stdout.write(text + "\n")
+
+    def note(self, text: str) -> None:
+        """Print a remark beside the answer."""
+        self.stderr.write(text + "\n")
+
+    def error(self, error: OptifireError) -> None:
+        """Print an error: what, where, and what to do."""
+        if self.json:
+            self.stderr.write(json.dumps({"error": error_of(error)}, ensure_ascii=False) + "\n")
+            return
+        place = f"{error.where}: " if error.where else ""
+        cure = f"\n  {error.remedy}" if error.remedy else ""
+        self.stderr.write(f"error: {place}{error.message}{cure}\n")
+
+    def console(self) -> Console:
+        """Give a console for tables: colours only on a terminal, and never with NO_COLOR."""
+        return console_on(self.stdout)
+
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = ""
+    ) -> None:
+        """Print rows below their headings; figures are aligned to the right."""
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(
+            box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False
+        )
+        cells = [[shown(cell) for cell in row] for row in rows]
+        for index, name in enumerate(columns):
+            figures = bool(cells) and all(is_figure(row[index]) for row in cells)
+            table.add_column(name, justify="right" if figures else "left", overflow="fold")
+        for row in cells:
+            table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
+        self.console().print(table)
+
+
+def console_on(stream: TextIO) -> Console:
+    """Give a console on a stream; text that goes elsewhere is not broken at 80 columns."""
+    from rich.console import Console
+
+    width = None if stream.isatty() else PLAIN_WIDTH
+    return Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+
+
+def shown(cell: object) -> str:
+    """Give a cell as text: nothing for None, figures with at most one decimal."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    return f"{cell:,.1f}" if isinstance(cell, float) else str(cell)
+
+
+def is_figure(text: str) -> bool:
+    """Tell whether a cell is empty or a number."""
+    return not text.strip("0123456789.,-%")
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 - any plain value
+    """Give a value with NaN and infinities as None: JSON knows neither."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return value
+
+
+def standard(*, as_json: bool) -> Output:
+    """Give the output of this process."""
+    return Output(as_json, sys.stdout, sys.stderr)

@@ -1,0 +1,120 @@
+"""Everything about one plugin: what it says, what holds for it, and where that comes from."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from optifire.cli.commands_plugins import description_of, row_of
+from optifire.cli.output import finite
+from optifire.core.types import fold_id
+from optifire.host.layers import Sourced, is_secret
+
+if TYPE_CHECKING:
+    from optifire.cli.knowledge import Knowledge
+    from optifire.cli.output import Output
+    from optifire.core.job import Job
+    from optifire.host.catalog import Listed
+
+#: What stands for the value of a field that is marked secret.
+MASKED = "***"
+_SECRET = re.compile(r"secret|token|password|passwd|api_?key|private_?key", re.IGNORECASE)
+
+
+def info_of(known: Knowledge, plugin_id: str, *, config: bool) -> dict[str, Any]:
+    """Give the JSON shape of ``plugins info``.
+
+    Raises
+    ------
+    NotFoundError
+        No plugin has this id.
+    """
+    listed = known.catalog.find(plugin_id)
+    folded = fold_id(listed.plugin_id)
+    said = description_of(known, folded, listed)
+    job = known.catalog.jobs.get(listed.plugin_id)
+    shape = row_of(known, folded, listed)
+    shape["folder"] = str(listed.candidate.folder) if listed.candidate else ""
+    shape["checksum"] = listed.candidate.checksum if listed.candidate else ""
+    shape["metadata"] = plain(dict(said.metadata)) if said else {}
+    shape["plan"] = plain(dict(said.plan)) if said else {}
+    shape["job"] = None if job is None else job_of(job)
+    shape["needed_by"] = list(known.catalog.graph.consumers_of(listed.plugin_id))
+    if config:
+        shape["config"] = sources_of(listed)
+    return shape
+
+
+def job_of(job: Job) -> dict[str, Any]:
+    """Give what holds for a plugin that is on, all layers and defaults taken together."""
+    return {
+        "schedule": list(job.schedule.words),
+        "meaning": job.schedule.meaning,
+        "calendar": job.schedule.calendar.name,
+        "tz": job.schedule.tz,
+        "triggers": sorted(job.listens),
+        "needs": [each.name for each in job.needs],
+        "outputs": list(job.outputs),
+        "misfire": job.misfire.value if job.misfire else None,
+        "overlap": job.overlap.value,
+        "deadline": job.deadline,
+        "timeout": job.timeout,
+        "retries": job.retries,
+        "effect": job.effect.value,
+        "priority": job.priority,
+        "isolation": job.placement.value,
+        "budget": {"cpu_ms": job.budget.cpu_ms, "mem_mb": job.budget.mem_mb},
+    }
+
+
+def sources_of(listed: Listed) -> dict[str, dict[str, Any]]:
+    """Give each value that some layer states, by key, with the place that states it."""
+    leaves = {} if listed.entry is None else listed.entry.leaves
+    return {
+        ".".join(path): {"value": shown(path[-1], found), "source": found.source}
+        for path, found in sorted(leaves.items())
+    }
+
+
+def shown(key: str, found: Sourced) -> Any:  # noqa: ANN401 - any plain value
+    """Give a value, masked where its key says that it is a secret and it is no ``${VAR}``."""
+    hidden = _SECRET.search(key) and isinstance(found.value, str) and not is_secret(found)
+    return MASKED if hidden else plain(found.value)
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - any plain value
+    """Give a value as JSON can say it."""
+    return json.loads(json.dumps(finite(value), default=str))
+
+
+def show_info(shape: dict[str, Any], output: Output) -> None:
+    """Print it for people."""
+    metadata, job = shape["metadata"], shape["job"]
+    output.line(f"{shape['plugin_id']} {shape['version']}  {metadata.get('description', '')}")
+    reason = f" ({shape['reason']})" if shape["reason"] else ""
+    lines = [
+        ("state", f"{shape['state']}{reason}"),
+        ("category", shape["category"]),
+        ("folder", shape["folder"]),
+        ("needed by", ", ".join(shape["needed_by"])),
+    ]
+    if job is not None:
+        budget = job["budget"]
+        lines += [
+            ("schedule", f"{', '.join(job['schedule'])}: {job['meaning']}"),
+            ("triggers", ", ".join(job["triggers"])),
+            ("needs", ", ".join(job["needs"])),
+            ("outputs", ", ".join(job["outputs"])),
+            ("budget", f"{budget['cpu_ms']:,.0f} ms of processor time, {budget['mem_mb']:,.0f} MB"),
+            ("timeout", f"{job['timeout']:g} s, {job['retries']} retries, effect {job['effect']}"),
+        ]
+    for name, text in lines:
+        if text:
+            output.line(f"  {name:10} {text}")
+    if "config" in shape:
+        rows = [
+            (key, json.dumps(each["value"], ensure_ascii=False), each["source"])
+            for key, each in shape["config"].items()
+        ]
+        output.table(["key", "value", "from"], rows)
