@@ -16,6 +16,7 @@ reference in the tests.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,11 @@ YEAR = 252
 INTEGRATED = 0.9999
 #: Fewer returns than this tell nothing reliable about four parameters.
 MIN_RETURNS = 500
+
+#: An optimum is flat: 1 % of a parameter changes the mean log-likelihood by less than 1e-5.
+_FLAT = 1e-3
+#: How near to its bound a parameter is held by it, and the least size that slopes are relative to.
+_AT_BOUND, _SMALL = 1e-7, 1e-3
 
 _BACKCAST_SPAN = 75
 _BACKCAST_DECAY = 0.94
@@ -205,9 +211,9 @@ def fit(
     Raises
     ------
     NoData
-        Fewer than `MIN_RETURNS`, a value that is not finite, or returns that never change.
+        Fewer than `MIN_RETURNS`, a value that is not finite, or returns that hardly ever change.
     ArithmeticError
-        The search for the optimum did not end at one.
+        The search did not end at an optimum; the likelihood may have none.
     """
     variant = variant or Variant()
     returns = _checked(returns)
@@ -229,6 +235,12 @@ def _checked(returns: Vector) -> Vector:
         )
     if not np.isfinite(values).all():
         raise NoData("a return is not a number", where="fe_garch", remedy="Correct the bars")
+    if np.median(np.abs(values)) == 0.0:
+        raise NoData(
+            "at least half of the returns are exactly zero",
+            where="fe_garch",
+            remedy="Check the symbol: prices that stand still have no volatility to fit",
+        )
     if np.ptp(values) == 0.0:
         raise NoData("the returns never change", where="fe_garch", remedy="Check the symbol")
     return values
@@ -252,10 +264,29 @@ def _maximise(likelihood: Likelihood) -> Vector:
         constraints={"type": "ineq", "fun": lambda x: 1.0 + room @ x, "jac": lambda _: room},
         options={"ftol": 1e-12, "maxiter": 500},
     )
-    if not found.success:
-        message = f"GARCH likelihood: no optimum after {found.nit} steps ({found.message})"
-        raise ArithmeticError(message)
-    return np.asarray(found.x, dtype=float)
+    best = np.asarray(found.x, dtype=float)
+    slope = _slope(best, likelihood(best)[1], bounds, room)
+    if not found.success or slope > _FLAT:
+        raise ArithmeticError(
+            f"no optimum of the GARCH likelihood after {found.nit} steps: {found.message}, "
+            f"relative slope {slope:.1e}"
+        )
+    return best
+
+
+def _slope(
+    theta: Vector, gradient: Vector, bounds: Sequence[tuple[float, float]], room: Vector
+) -> float:
+    """Give the largest relative slope among the parameters that no bound holds.
+
+    Where persistence has reached 1, that holds the parameters which it is made of.
+    """
+    low, high = np.array(bounds).T
+    free = (theta > low + _AT_BOUND) & (theta < high - _AT_BOUND)
+    if 1.0 + room @ theta <= _AT_BOUND:
+        free &= room == 0.0
+    relative = np.abs(gradient) * np.maximum(np.abs(theta), _SMALL)
+    return float(relative[free].max(initial=0.0))
 
 
 def _report(likelihood: Likelihood, theta: Vector, scale: float) -> GarchFit:

@@ -1,5 +1,6 @@
 """GARCH estimates against the `arch` package, its documentation, and what must hold anyway."""
 
+import datetime as dt
 import math
 
 import arch
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from optifire.core.errors import NoData
+from optifire.data.source import BarSource
 from optifire.plugins.fe_garch.logic import (
     MIN_RETURNS,
     GarchFit,
@@ -145,6 +147,20 @@ def test_the_same_window_gives_the_same_bits_whatever_came_before(percent: Vecto
     first = fit(percent[:2520])
     fit(percent[100:2620])
     assert fit(percent[:2520]) == first
+
+
+def test_prices_that_mostly_stand_still_are_no_data(source: BarSource) -> None:
+    closes = source.series("RRC", asof=dt.datetime(1994, 1, 3, 22, tzinfo=dt.UTC))
+    returns = 100.0 * np.array(closes.pct_change().iloc[1:], np.float64)
+    with pytest.raises(NoData, match="exactly zero"):
+        fit(returns)
+
+
+def test_a_search_that_ends_elsewhere_than_at_an_optimum_is_an_error() -> None:
+    returns = 0.01 + 1e-3 * np.random.default_rng(0).standard_normal(901)
+    returns[600] = 50.0  # the likelihood grows without end as nu falls
+    with pytest.raises(ArithmeticError, match="no optimum of the GARCH likelihood"):
+        fit(returns, Variant(asymmetric=True, student=True))
 
 
 def fitted(alpha: float, beta: float) -> GarchFit:
