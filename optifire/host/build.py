@@ -187,6 +187,26 @@ def _go_on(draft: _Draft, fault: OptifireError, last: Catalog, kept: KeptCode | 
     return True
 
 
+async def load_one(
+    candidate: Candidate,
+    *,
+    ground: Ground,
+    features: Features,
+    settings: Settings,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[Listed, Job | None]:
+    """Describe one plugin and make its job as if it were on, whether it is or not.
+
+    Its needs are not looked up: who else runs is a question to the whole catalog.
+    """
+    draft = _Draft(PluginId(candidate.plugin_id), candidate, enabled=True)
+    await _describe({candidate.plugin_id: draft}, {candidate.plugin_id: candidate}, ground, None)
+    if draft.error is None:
+        maker = _Maker(ground, features, settings, variables or {})
+        draft.error = await maker.job_of(draft)
+    return draft.listed(), draft.job
+
+
 async def _make(draft: _Draft, maker: "_Maker", last: Catalog | None) -> None:
     """Make the job; where new code makes it impossible, old code that still runs goes on."""
     fault = await maker.job_of(draft)

@@ -1,0 +1,66 @@
+"""Makes the folder of a new plugin: code that works, its explanation, and tests that pass."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+
+from optifire.core.errors import ConfigError, UsageError
+from optifire.core.types import Category
+from optifire.host.home import template
+
+#: What is written into the new folder, and the template of each.
+FILES: Mapping[str, str] = {
+    "impl.py": "plugin/impl.py.txt",
+    "README.md": "plugin/README.md.txt",
+    "tests/test_impl.py": "plugin/test_impl.py.txt",
+}
+_ID = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+
+
+def create_plugin(root: Path, plugin_id: str) -> tuple[Path, ...]:
+    """Write a new plugin below a folder of ``plugin_paths`` and give the paths of its files.
+
+    Raises
+    ------
+    UsageError
+        The id is not lower case letters, digits and single underscores.
+    ConfigError
+        There is something of this name already, or the folder cannot be written.
+    """
+    if not _ID.fullmatch(plugin_id):
+        raise UsageError(
+            f"{plugin_id!r} cannot be the id of a new plugin",
+            where="plugins create",
+            remedy="Use lower case letters, digits and single underscores, as in alpha_my_signal",
+        )
+    folder = root / plugin_id
+    if folder.exists():
+        raise ConfigError(
+            "there is something of this name already", where=str(folder), remedy="Choose another id"
+        )
+    values = {
+        "plugin_id": plugin_id,
+        "class_name": "".join(part.capitalize() for part in plugin_id.split("_")),
+        "category": category_of(plugin_id),
+    }
+    written: list[Path] = []
+    try:
+        for name, source in FILES.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(Template(template(source)).substitute(values), encoding="utf-8")
+            written.append(file)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written: {error.strerror}",
+            where=str(error.filename or folder),
+            remedy="Choose a folder that you may write",
+        ) from error
+    return tuple(written)
+
+
+def category_of(plugin_id: str) -> str:
+    """Give the category that an id begins with, infra where it begins with none."""
+    first = plugin_id.partition("_")[0]
+    return first if first in set(Category) else Category.INFRA.value
