@@ -58,6 +58,8 @@ _STEPS_A_CALL = 100_000
 
 _OK, _DENY = sqlite3.SQLITE_OK, sqlite3.SQLITE_DENY
 _ALWAYS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE})
+_CHANGES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
+_SCHEMAS = frozenset({"sqlite_master", "sqlite_temp_master"})
 _ACTIONS = {
     sqlite3.SQLITE_ATTACH: "ATTACH or VACUUM",
     sqlite3.SQLITE_DETACH: "DETACH",
@@ -102,6 +104,7 @@ class Guard:
         self.created: list[str] = []
         self.denied = ""
         self._plugin = ""
+        self._sql = ""
         self._active = False
         self._writing = False
         self._steps = 0
@@ -112,9 +115,9 @@ class Guard:
         connection.set_progress_handler(self._progress, _STEPS_A_CALL)
 
     @contextmanager
-    def watch(self, plugin_id: str, *, writing: bool) -> Iterator[None]:
-        """Hold every statement inside to what this plugin may do ("" may read all plugins')."""
-        self._plugin, self._writing = fold_id(plugin_id), writing
+    def watch(self, plugin_id: str, sql: str, *, writing: bool) -> Iterator[None]:
+        """Hold a statement to what this plugin may do ("" may read all plugins' tables)."""
+        self._plugin, self._sql, self._writing = fold_id(plugin_id), sql, writing
         self.created, self.denied, self._steps = [], "", 0
         self._active = True
         try:
@@ -147,6 +150,8 @@ class Guard:
     ) -> int:
         if not self._active or action in _ALWAYS:
             return _OK
+        if action in _CHANGES and first in _SCHEMAS:
+            return _OK  # how SQLite itself declares tables; a plugin's own attempt it refuses
         if self._allowed(action, first or "", second or "", source or "") and database != "temp":
             return _OK
         if not self.denied:
@@ -158,9 +163,9 @@ class Guard:
             return self._function_allowed(second.lower(), source)
         table = first.lower()
         if action == sqlite3.SQLITE_READ:
-            return table in _READABLE or self._own(table) or _is_schema(table, second == "ROWID")
-        if action == sqlite3.SQLITE_UPDATE and _is_schema(table):
-            return True  # how SQLite itself declares a table; a plugin's own attempt is refused
+            if first in _SCHEMAS:
+                return second == "ROWID"  # as above
+            return table in _READABLE or self._own(table)
         return self._writing and self._write_allowed(action, table, second.lower(), source)
 
     def _function_allowed(self, name: str, source: str) -> bool:
@@ -171,7 +176,7 @@ class Guard:
     def _write_allowed(self, action: int, table: str, second: str, source: str) -> bool:
         if action == sqlite3.SQLITE_INSERT:
             filled = table in _BASES and source in _TRIGGERS
-            return filled or table in SHARED or self._own(table) or _is_schema(table)
+            return filled or table in SHARED or self._own(table)
         if action in (sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE):
             return self._own(table)
         if action == sqlite3.SQLITE_CREATE_TABLE:
@@ -191,6 +196,9 @@ class Guard:
     def _claim(self, table: str) -> bool:
         if not self._own(table):
             return False
+        self.denied = unstable_text(self._sql)
+        if self.denied:
+            return False
         self.created.append(table)
         return True
 
@@ -200,10 +208,6 @@ class Guard:
         what = _ACTIONS.get(action, f"action {action}")
         named = first if what[0].islower() and not what.startswith("a ") else ""
         return f"{what} {named}".strip()
-
-
-def _is_schema(table: str, condition: bool = True) -> bool:  # noqa: FBT001, FBT002 - a filter
-    return condition and table in ("sqlite_master", "sqlite_schema")
 
 
 def unstable_text(sql: str) -> str:

@@ -6,7 +6,7 @@ SQL is allowed and refused as in a file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,39 +26,23 @@ from optifire.core.ledger import (
     RunRow,
     Statement,
 )
-from optifire.core.run import TERMINAL, Failure, Reason, RunKind, RunStatus
-from optifire.core.types import PluginId, RunId
+from optifire.core.run import TERMINAL
+from optifire.core.types import RunId
+from optifire.store.memory_state import WHERE, State, apply, check, cursors, order
 from optifire.store.memory_tables import MemorySnapshot, MemoryTables
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
-_WHERE = "the ledger in memory"
-
-
-@dataclass(slots=True)
-class _State:
-    """Everything that was committed."""
-
-    runs: dict[RunId, RunRow] = field(default_factory=dict)
-    attempts: dict[tuple[RunId, int], AttemptRow] = field(default_factory=dict)
-    writes: dict[RunId, tuple[Statement, ...]] = field(default_factory=dict)
-    values: dict[str, ContextValue] = field(default_factory=dict)
-    events: dict[tuple[RunId, int], EventRow] = field(default_factory=dict)
-    logs: dict[tuple[RunId, int], LogRow] = field(default_factory=dict)
-    notes: list[NoteRow] = field(default_factory=list)
-    configs: list[ConfigVersion] = field(default_factory=list)
-    meta: dict[str, str] = field(default_factory=dict)
-    start: int = 0
-    clean: bool = True
+_Row = TypeVar("_Row", AttemptRow, EventRow, LogRow)
 
 
 class MemoryStore:
     """The `Store` without a file; what it holds lasts as long as the object."""
 
     def __init__(self) -> None:
-        self._state = _State()
+        self._state = State()
         self._tables = MemoryTables()
         self._is_open = False
         self.ledger = MemoryLedger(self._state)
@@ -66,7 +50,7 @@ class MemoryStore:
     async def open(self) -> Recovered:
         """Begin a new start number."""
         if self._is_open:
-            raise StoreError("the ledger is open already", where=_WHERE)
+            raise StoreError("the ledger is open already", where=WHERE)
         self._is_open = True
         state = self._state
         clean, state.clean = state.clean, False
@@ -77,27 +61,26 @@ class MemoryStore:
             values=_by_name(state.values),
             open_runs=[
                 replace(run)
-                for run in sorted(state.runs.values(), key=_order)
+                for run in sorted(state.runs.values(), key=order)
                 if run.status not in TERMINAL
             ],
-            cursors=_cursors(state),
-            waiting_events=sorted(
-                (event for event in state.events.values() if not event.taken),
-                key=lambda event: (
-                    event.due,
-                    event.turn,
-                    _order(state.runs[event.run_id]),
-                    event.seq,
-                ),
-            ),
+            cursors=cursors(state),
+            waiting_events=[
+                event
+                for moment in sorted(state.waiting)
+                for event in sorted(
+                    state.waiting[moment],
+                    key=lambda event: (*order(state.runs[event.run_id])[1:3], event.seq),
+                )
+            ],
         )
 
-    async def commit(self, batch: Batch) -> Sequence[Rejected]:
+    async def commit(self, batch: Batch, *, hold: bool = False) -> Sequence[Rejected]:  # noqa: ARG002
         """Apply all of a batch; a run whose table writes fail is stored ``failed``."""
         self._check_open()
-        _check(self._state, batch)
+        check(self._state, batch)
         failures = self._tables.apply(batch.writes)
-        _apply(self._state, batch, failures)
+        apply(self._state, batch, failures)
         return [
             Rejected(writes.run_id, failures[writes.run_id])
             for writes in batch.writes
@@ -117,105 +100,17 @@ class MemoryStore:
 
     def _check_open(self) -> None:
         if not self._is_open:
-            raise StoreError("the ledger is closed", where=_WHERE, remedy="Open the store first")
-
-
-def _order(run: RunRow) -> tuple[datetime, int, str, str]:
-    return run.key.due, run.key.turn, run.key.plugin_id, run.key.kind.value
+            raise StoreError("the ledger is closed", where=WHERE, remedy="Open the store first")
 
 
 def _by_name(values: Mapping[str, ContextValue]) -> list[ContextValue]:
     return [values[name] for name in sorted(values)]
 
 
-def _cursors(state: _State) -> dict[PluginId, datetime]:
-    found: dict[PluginId, datetime] = {}
-    accounted = [
-        (run.key.plugin_id, run.key.due)
-        for run in state.runs.values()
-        if run.key.kind is RunKind.SCHEDULED
-    ]
-    accounted += [(PluginId(n.subject), n.at) for n in state.notes if n.kind == "enabled"]
-    for plugin_id, at in accounted:
-        found[plugin_id] = max(at, found.get(plugin_id, at))
-    return found
-
-
-def _check(state: _State, batch: Batch) -> None:
-    """Raise `StoreError` before anything is changed, when something cannot be written."""
-    ended = {run_id for run_id, run in state.runs.items() if run.status in TERMINAL}
-    for run in batch.runs:
-        if run.run_id in ended:
-            raise StoreError(
-                f"the run {run.run_id} has ended and cannot change",
-                where=_WHERE,
-                remedy="Terminal statuses never change; report this as a bug",
-            )
-        if run.status in TERMINAL:
-            ended.add(run.run_id)
-    known = state.runs.keys() | {run.run_id for run in batch.runs}
-    children = (*batch.attempts, *batch.events, *batch.logs, *batch.writes)
-    for run_id in (child.run_id for child in children):
-        if run_id not in known:
-            raise StoreError(f"there is no run {run_id} that this could belong to", where=_WHERE)
-    for attempt in batch.attempts:
-        old = state.attempts.get((attempt.run_id, attempt.number))
-        if old is not None and old.status in TERMINAL:
-            raise StoreError("an attempt that has ended cannot change", where=_WHERE)
-
-
-def _apply(state: _State, batch: Batch, failures: Mapping[RunId, Failure]) -> None:
-    for run in batch.runs:
-        state.runs[run.run_id] = _stored_run(run, failures.get(run.run_id))
-    for attempt in batch.attempts:
-        stored = _stored_attempt(attempt, failures.get(attempt.run_id))
-        state.attempts[attempt.run_id, attempt.number] = stored
-    for writes in batch.writes:
-        if writes.statements and writes.run_id not in failures:
-            state.writes[writes.run_id] = writes.statements
-    for value in batch.values:
-        old = state.values.get(value.name)
-        newer = old is None or (value.as_of, value.turn) >= (old.as_of, old.turn)
-        if newer and value.run_id not in failures:
-            state.values[value.name] = value
-    for event in batch.events:
-        if event.run_id not in failures:
-            state.events[event.run_id, event.seq] = event
-    state.logs |= {(log.run_id, log.attempt): log for log in batch.logs}
-    state.notes += batch.notes
-    state.configs += batch.configs
-    state.meta |= batch.meta
-    taken = set(batch.events_taken)
-    for key, event in state.events.items():
-        if (event.due, event.turn) in taken:
-            state.events[key] = replace(event, taken=True)
-
-
-def _stored_run(run: RunRow, failure: Failure | None) -> RunRow:
-    """Copy a row: it goes on changing after it was handed over."""
-    if failure is None:
-        return replace(run, outputs=dict(run.outputs), inputs=dict(run.inputs))
-    return replace(
-        run,
-        status=RunStatus.FAILED,
-        reason=Reason("error", failure.message),
-        failure=failure,
-        outputs={},
-        inputs=dict(run.inputs),
-    )
-
-
-def _stored_attempt(attempt: AttemptRow, failure: Failure | None) -> AttemptRow:
-    if failure is None:
-        return replace(attempt)
-    reason = Reason("error", failure.message)
-    return replace(attempt, status=RunStatus.FAILED, reason=reason, failure=failure)
-
-
 class MemoryLedger:
     """The `Ledger` of a `MemoryStore`."""
 
-    def __init__(self, state: _State) -> None:
+    def __init__(self, state: State) -> None:
         self._state = state
 
     async def runs(self, which: RunFilter) -> Sequence[RunRow]:
@@ -264,7 +159,7 @@ class MemoryLedger:
     async def records(self) -> AsyncIterator[RunRecord]:
         """Go through all runs with what they left, by (due, turn, plugin id, kind)."""
         state = self._state
-        for run in sorted(state.runs.values(), key=_order):
+        for run in sorted(state.runs.values(), key=order):
             events = _of(state.events, run.run_id)
             yield RunRecord(replace(run), events, state.writes.get(run.run_id, ()))
 
@@ -288,13 +183,8 @@ class MemoryLedger:
         return found[:limit]
 
 
-_Row = TypeVar("_Row")
-
-
-def _of(rows: Mapping[tuple[RunId, int], _Row], run_id: str) -> list[_Row]:
-    return [
-        row for (owner, _), row in sorted(rows.items(), key=lambda item: item[0]) if owner == run_id
-    ]
+def _of(rows: Mapping[RunId, Mapping[int, _Row]], run_id: str) -> list[_Row]:
+    return [row for _, row in sorted(rows.get(RunId(run_id), {}).items())]
 
 
 def _matches(run: RunRow, which: RunFilter) -> bool:

@@ -32,7 +32,11 @@ class MemorySnapshot:
     def pin(self) -> None:
         """Copy the tables, because they are about to change."""
         if self._reading is None and not self.closed:
-            copy = sqlite3.connect(":memory:", isolation_level=None)
+            copy = sqlite3.connect(
+                ":memory:",
+                isolation_level=None,
+                check_same_thread=False,  # the collector may close it
+            )
             self._source.backup(copy)
             self._reading = Reading(copy, _WHERE)
 
@@ -56,7 +60,11 @@ class MemoryTables:
     """The plugin tables of one `MemoryStore`."""
 
     def __init__(self) -> None:
-        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        self._connection = sqlite3.connect(
+            ":memory:",
+            isolation_level=None,
+            check_same_thread=False,  # the collector may close it
+        )
         for step in migrations():
             self._connection.executescript(step.sql)
         self._guard = Guard()
@@ -100,6 +108,5 @@ class MemoryTables:
         self._points.append(point)
         return point
 
-    def close(self) -> None:
-        """Let the database go."""
+    def __del__(self) -> None:
         self._connection.close()

@@ -39,7 +39,7 @@ class Reading:
 
     def query(self, sql: str, params: Encoded, *, one: bool, plugin_id: str) -> Encoded:
         """Answer one query as a MessagePack list of mappings column -> value."""
-        with self.guard.watch(plugin_id, writing=False):
+        with self.guard.watch(plugin_id, sql, writing=False):
             try:
                 cursor = run_statement(self.connection, plugin_id, sql, params)
                 return _answer(cursor, plugin_id, sql, one=one)

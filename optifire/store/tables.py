@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from optifire.core.errors import ContractError
 from optifire.core.run import Failure
 from optifire.core.types import Encoded, RunId, fold_id
 from optifire.store import codec
-from optifire.store.guard import FILL, SHARED, Guard, unstable_text
+from optifire.store.guard import FILL, SHARED, Guard
 from optifire.store.queries import query
 from optifire.store.trouble import is_environment
 
@@ -28,7 +27,6 @@ STATEMENT_ERRORS = (
     codec.DecodeError,
 )
 
-_CREATE = re.compile(r"\s*create\s", re.IGNORECASE)
 _LONGEST_SHOWN = 300
 
 
@@ -81,13 +79,8 @@ class TableWriter:
     def _execute(
         self, plugin_id: str, statement: Statement, made: dict[str, str]
     ) -> Failure | None:
-        with self._guard.watch(plugin_id, writing=True):
+        with self._guard.watch(plugin_id, statement.sql, writing=True):
             try:
-                self._guard.denied = (
-                    unstable_text(statement.sql) if _CREATE.match(statement.sql) else ""
-                )
-                if self._guard.denied:
-                    raise sqlite3.DatabaseError("not authorized")
                 run_statement(self._connection, plugin_id, statement.sql, statement.params)
             except STATEMENT_ERRORS as error:
                 return _failure(plugin_id, statement.sql, error, self._guard)
