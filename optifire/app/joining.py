@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optifire.calendars.names import resolve
+from optifire.calendars.names import ALWAYS_OPEN, resolve
 from optifire.calendars.refresh import refresh
-from optifire.calendars.registry import NoTableError, load_calendar
+from optifire.calendars.registry import NoTableError, load_calendar, table_header, table_path
 from optifire.core.errors import ConfigError
 from optifire.core.settings import Settings
 from optifire.core.types import Environment
@@ -25,7 +25,7 @@ from optifire.runtime.aps_trigger import rebuild
 from optifire.runtime.clock import wall_now
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime, timedelta
 
     from optifire.core.calendar import Calendar
     from optifire.core.ports import Describer
@@ -77,30 +77,47 @@ def read_configuration(
 
 
 class Calendars:
-    """The calendars of one home, each read once; a table that is missing is built."""
+    """The calendars of one home; a table that is missing is built.
+
+    Each is read again only when its table or the closures by hand have changed, so that a job
+    stays the same job through every other change.
+    """
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._known: dict[str, Calendar] = {}
+        self._stamps: dict[str, tuple[object, ...]] = {}
 
     async def get(self, name: str, where: str = "") -> Calendar:
         """Give a calendar by name; raises `ConfigError` naming the place that asks for it."""
         code = resolve(name, where)
-        if code not in self._known:
+        stamp = self._stamp(code)
+        if self._stamps.get(code) != stamp:
             try:
                 self._known[code] = load_calendar(code, self._home.root, where=where)
             except NoTableError:
                 await self.refresh(code, wall_now().date())
+                stamp = self._stamp(code)
                 self._known[code] = load_calendar(code, self._home.root, where=where)
+            self._stamps[code] = stamp
         return self._known[code]
 
     async def refresh(self, code: str, today: date) -> None:
         """Build the table of an exchange anew in a child process."""
         await refresh(self._home.root, code, today)
 
-    def forget(self) -> None:
-        """Read tables and closures again when they are asked for next."""
-        self._known.clear()
+    def is_old(self, code: str, now: datetime, age: timedelta) -> bool:
+        """Tell whether the table in use was built longer ago than that."""
+        header = table_header(code, self._home.root)
+        return header is not None and now.date() - header.built > age
+
+    def _stamp(self, code: str) -> tuple[object, ...]:
+        """Tell one state of the files behind a calendar from another."""
+        table = None if code == ALWAYS_OPEN else table_path(code, self._home.root)
+        files = [file for file in (table, self._home.closures) if file is not None]
+        return tuple(
+            (file, file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()
+        )
 
     @property
     def loaded(self) -> Mapping[str, Calendar]:

@@ -6,9 +6,10 @@ import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo
 
+from optifire.app.holidays import HOLIDAY, Holidays
 from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
 from optifire.app.service import Service
 from optifire.app.status import RunBoard
@@ -21,6 +22,9 @@ from optifire.core.ports import Clock, Worker
 from optifire.host.catalog import Catalog
 from optifire.host.client import is_listening
 from optifire.host.home import Home
+from optifire.host.variables import read_variables
+from optifire.ops.logs import Logs
+from optifire.ops.masking import Masker
 from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.bus import CommitBus
@@ -50,11 +54,15 @@ MOST_REMEMBERED = 2000
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What a command line says over the configuration: environment, pace, a fresh start."""
+    """What a command line says over the configuration.
+
+    `console` is where log lines go beside ``data/optifire.log``; None while a screen is drawn.
+    """
 
     environment: str | None = None
     pace: float | None = None
     fresh: bool = False
+    console: TextIO | None = None
 
 
 def worker_settings(home: Home, settings: Settings, *, replay: bool = False) -> WorkerSettings:
@@ -89,6 +97,8 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
             where=str(home.socket),
             remedy="Stop it first, or use it: `optifire status`",
         )
+    home.data.mkdir(parents=True, exist_ok=True)
+    resources.callback(_logs(home, configuration, overrides.console).close)
     if overrides.fresh:
         await discard(path)
     store = SqliteStore(path, clock=wall_now)
@@ -114,6 +124,13 @@ async def discard(path: Path) -> None:
     await store.open()
     await store.close()
     _unlink(path)
+
+
+def _logs(home: Home, configuration: Configuration, console: TextIO | None) -> Logs:
+    """Begin to write the log, with the values of ``secrets.env`` masked."""
+    secrets = read_variables(home.secrets, {}).values()
+    level = configuration.settings.system.log_level
+    return Logs(Masker(secrets), level=level, console=console, file=home.data / "optifire.log")
 
 
 def _unlink(path: Path) -> None:
@@ -153,6 +170,7 @@ class _Opening:
             notes = [*await ledger.notes(kind=ENABLED, since=None)]
             notes += await ledger.notes(kind=DISABLED, since=None)
             notes.sort(key=lambda note: note.at, reverse=True)
+            holidays = await ledger.notes(kind=HOLIDAY, since=None)
             rows = await ledger.runs(RunFilter(limit=MOST_REMEMBERED))
             counts = await ledger.statuses()
         was = last_switches(notes)
@@ -167,6 +185,10 @@ class _Opening:
             start=now,
             since=self._since(started),
             report=lambda name, error: crashes.append(f"{name} crashed: {error!r}"),
+            notes=Holidays(
+                lambda: self.catalogs.calendars.loaded,
+                (holidays[0].at if holidays else now).date(),
+            ),
         )
         service = Service(
             self.home,

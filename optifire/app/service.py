@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from optifire.app.joining import Catalogs, Configuration, read_configuration
@@ -19,14 +20,20 @@ from optifire.app.switches import switch_notes
 from optifire.core.errors import OptifireError
 from optifire.core.ledger import Batch, ConfigVersion, NoteRow, RunRow
 from optifire.host.catalog import Catalog, difference
-from optifire.runtime.clock import wall_now
-from optifire.runtime.engine import Engine, Program
+from optifire.host.reload import check_change, watched
+from optifire.ops.meter import Meter
+from optifire.runtime.clock import monotonic, wall_now
+from optifire.runtime.engine import NO_ROOMS, Engine, Program
 from optifire.store.codec import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from optifire.host.home import Home
     from optifire.runtime.bus import CommitBus
     from optifire.runtime.recorder import LiveRecorder
+    from optifire.runtime.supervisor import Work
 
 log = logging.getLogger("optifire.service")
 
@@ -59,7 +66,7 @@ class Service:
         self.engine = engine
         self.recorded = recorded
         self._configuration = configuration
-        self._catalogs = catalogs
+        self.catalogs = catalogs
         self._recorder = recorder
         self._bus = bus
         self._runs = runs
@@ -67,11 +74,16 @@ class Service:
         self._refused: OptifireError | None = None
         self._crashes = crashes
         self._state = "starting"
+        self._meter = Meter(os.getpid(), home.data, monotonic)
+        self._usage: Mapping[str, Any] = {}
 
-    async def run(self) -> None:
-        """Run until `stop`; then wait for what is in flight, cancel the rest, and return."""
+    async def run(self, rooms: Mapping[str, Work] = NO_ROOMS) -> None:
+        """Run until `stop`; then wait for what is in flight, cancel the rest, and return.
+
+        ``rooms`` is what goes on beside the schedule (see `optifire.app.rooms`).
+        """
         self._state = "running"
-        cancelled = await self.engine.run(grace=DRAIN_SECONDS)
+        cancelled = await self.engine.run(grace=DRAIN_SECONDS, rooms=rooms)
         self._state = "stopped"
         if cancelled:
             log.warning("%d cycles were cancelled after %g s", cancelled, DRAIN_SECONDS)
@@ -109,8 +121,9 @@ class Service:
         async with self._reloading:
             try:
                 configuration = read_configuration(self.home)
-                self._catalogs.calendars.forget()
-                catalog = await self._catalogs.build(configuration, self.catalog)
+                catalog = await self.catalogs.build(configuration, self.catalog)
+                before, after = self._configuration.features, configuration.features
+                check_change(self.catalog, catalog, before, after)
             except OptifireError as error:
                 self._refused = error
                 log.error("the configuration is not taken over: %s", error)  # noqa: TRY400
@@ -150,12 +163,29 @@ class Service:
             "running": self._runs.running(),
             "next": [] if finished else next_of(self.engine, now),
             "plugins": plugins_of(self.catalog, self._runs),
+            "usage": self._usage,
             "context": context_of(self.engine.rooms.board.snapshot()),
             "market": {
                 "calendar": self._configuration.settings.market.calendar,
                 "tz": self._configuration.settings.market.tz,
             },
         }
+
+    def watched(self) -> Sequence[Path]:
+        """Give the folders whose files matter: configuration and plugins."""
+        return watched(self.home, self._configuration.features, self.catalog)
+
+    def sample(self) -> None:
+        """Look at what the service uses; rates are since the look before."""
+        self._usage = self._meter.sample().plain()
+
+    def headline(self) -> str:
+        """Give one line of how the service is, for systemd."""
+        health = self.health().as_json()
+        reasons = f": {health['reasons'][0]}" if health["reasons"] else ""
+        now = iso(self.engine.rooms.clock.now())
+        count = len(self.catalog.jobs)
+        return f"{self.environment}, {now}, {count} plugins on, {health['level']}{reasons}"
 
     def health(self) -> Health:
         """Give what is not well, with reasons."""
@@ -165,7 +195,7 @@ class Service:
         if self._recorder.trouble is not None:
             health.red.append(f"the ledger cannot be written: {self._recorder.trouble}")
         wall = wall_now()
-        health.red += horizon_trouble(self._catalogs.calendars.loaded, wall)
+        health.red += horizon_trouble(self.catalogs.calendars.loaded, wall)
         health.amber += [str(finding) for finding in self.catalog.errors]
         health.amber += [f"{one.plugin_id}: {one.stale}" for one in self.catalog.stale]
         return health

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from optifire.core.run import TERMINAL, RunKind
+from optifire.core.run import TERMINAL, RunKind, RunStatus
 from optifire.store.codec import iso
 from optifire.workers.wire import to_json
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from optifire.host.catalog import Catalog
     from optifire.runtime.engine import Engine
 
-#: How far ahead `next` looks, and how many entries it shows.
+#: How far ahead `next` looks.
 AHEAD = timedelta(days=8)
-MOST_NEXT = 20
 #: Below this many days of session table nobody can rely on tomorrow's schedule.
 LEAST_HORIZON_DAYS = 30
 #: Values of the shared context longer than this are not shown.
@@ -67,7 +66,8 @@ class RunBoard:
             return
         self._running.pop(row.run_id, None)
         held = self._last.get(row.key.plugin_id)
-        if held is None or held.key.due <= row.key.due:
+        newer = held is None or held.key.due <= row.key.due
+        if newer and row.status is not RunStatus.COALESCED:
             self._last[row.key.plugin_id] = row
 
     def last(self, plugin_id: PluginId) -> RunRow | None:
@@ -95,11 +95,10 @@ class RunBoard:
 
 
 def next_of(engine: Engine, now: datetime) -> list[dict[str, str]]:
-    """Give what is due next, as JSON can say it."""
-    upcoming = engine.planner().upcoming(now + AHEAD, MOST_NEXT)
+    """Give the next occurrence of each job, soonest first, as JSON can say it."""
     return [
         {"plugin_id": one.plugin_id, "due": iso(one.due), "trigger": one.trigger}
-        for one in upcoming
+        for one in engine.planner().next_of_each(now + AHEAD)
     ]
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from optifire.core.errors import NotFoundError, StateError
 from optifire.core.firing import Firing
 from optifire.core.graph import Graph
 from optifire.core.job import Job
-from optifire.core.ports import Clock
+from optifire.core.ports import Clock, Tick
 from optifire.core.run import RunKind
 from optifire.core.types import PluginId, RunId
 from optifire.runtime.admission import Slots
@@ -25,10 +26,10 @@ from optifire.runtime.parts import Parts, listeners_of
 from optifire.runtime.planner import Planner
 from optifire.runtime.recorder import Recorder
 from optifire.runtime.runner import Runner
-from optifire.runtime.supervisor import Report, Supervisor
+from optifire.runtime.supervisor import Report, Supervisor, Work
 
 if TYPE_CHECKING:
-    from optifire.core.ledger import EventRow
+    from optifire.core.ledger import EventRow, NoteRow
     from optifire.core.schedule import Schedule
 
 
@@ -75,6 +76,10 @@ class Pace:
     stay: bool = False
 
 
+#: Nothing goes on beside the schedule.
+NO_ROOMS: Mapping[str, Work] = MappingProxyType({})
+
+
 class Engine:
     """Runs a program from one instant on.
 
@@ -90,6 +95,8 @@ class Engine:
         Is told of crashes.
     done
         Ids of runs that the first tick would owe but the ledger holds already.
+    notes
+        Gives what is to be written down about a stretch of time beside its runs.
     """
 
     def __init__(
@@ -102,8 +109,10 @@ class Engine:
         since: Mapping[PluginId, datetime],
         report: Report,
         done: Collection[str] = (),
+        notes: Callable[[Tick], Sequence[NoteRow]] = lambda _: (),
     ) -> None:
         self.rooms = rooms
+        self.passed = notes
         self.pace = pace
         self._report = report
         self._program = program
@@ -140,12 +149,15 @@ class Engine:
             raise StateError("the engine is not running", remedy="Call run() first")
         return self._supervisor.cycle(name, cycle)
 
-    async def run(self, *, grace: float = 0.0) -> int:
+    async def run(self, *, grace: float = 0.0, rooms: Mapping[str, Work] = NO_ROOMS) -> int:
         """Run until `stop` or the last instant; give how many cycles had to be cancelled.
 
-        ``grace`` is how many seconds the cycles in flight have after `stop`.
+        ``grace`` is how many seconds the cycles in flight have after `stop`; ``rooms`` goes on
+        beside the schedule until the end.
         """
         async with Supervisor(self._report) as self._supervisor:
+            for name, work in rooms.items():
+                self._supervisor.room(name, work)
             await self._orchestrator.run()
             return await self._supervisor.drain(grace if self.pace.until is None else None)
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from optifire.core.firing import Firing, Owed, Span
-from optifire.core.ledger import Batch, EventRow, RunRow
+from optifire.core.ledger import Batch, EventRow, NoteRow, RunRow
 from optifire.core.ports import Event, Tick
 from optifire.core.run import Reason, RunKey, RunKind
 from optifire.runtime.cycle import Cycle, CycleEnd
@@ -35,6 +35,9 @@ class Conductor(Protocol):
 
     def planner(self) -> Planner:
         """Give the planner of the present catalog."""
+
+    def passed(self, tick: Tick, /) -> Sequence[NoteRow]:
+        """Give what is to be written down about a stretch of time beside its runs."""
 
     def spawn(self, name: str, cycle: Callable[[], Awaitable[None]]) -> Awaitable[None]:
         """Run a cycle as a supervised task; awaiting the answer waits for it."""
@@ -87,7 +90,8 @@ class Orchestrator:
                 return
             planner = self._conductor.planner()
             limit = now if self._until is None else min(now, self._until)
-            await self._start(planner.owed(Tick(min(since, limit), limit)))
+            tick = Tick(min(since, limit), limit)
+            await self._start(planner.owed(tick), self._conductor.passed(tick))
             since = limit
 
     def stop(self) -> None:
@@ -102,10 +106,10 @@ class Orchestrator:
             return None
         return instant
 
-    async def _start(self, owed: Owed) -> None:
-        """Write the spans down and start one cycle for each (due, turn)."""
-        if owed.spans:
-            batch = Batch(runs=[span_row(span) for span in owed.spans])
+    async def _start(self, owed: Owed, notes: Sequence[NoteRow]) -> None:
+        """Write spans and notes down and start one cycle for each (due, turn)."""
+        if owed.spans or notes:
+            batch = Batch(runs=[span_row(span) for span in owed.spans], notes=list(notes))
             await self._conductor.parts().recorder.write(batch)
         for firings in cycles_of(owed.firings):
             name = f"cycle {firings[0].due:%Y-%m-%dT%H:%M:%S}Z turn {firings[0].turn}"

@@ -155,6 +155,16 @@ class Planner:
         """Firings added but not handed out yet."""
         return tuple(self._extra)
 
+    def next_of_each(self, until: datetime) -> list[Upcoming]:
+        """Give the next occurrence of each job up to an instant, soonest first."""
+        found = [
+            Upcoming(job.plugin_id, lane.upcoming.instant, lane.upcoming.word)
+            for lane in self._lanes
+            if lane.upcoming is not None and lane.upcoming.instant <= until
+            for job in lane.jobs
+        ]
+        return sorted(found, key=lambda one: (one.due, one.plugin_id))
+
     def upcoming(self, until: datetime, limit: int = 1000) -> list[Upcoming]:
         """Give what will be due from now on until an instant, by instant and plugin id."""
         found: list[Upcoming] = []

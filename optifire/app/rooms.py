@@ -1,0 +1,96 @@
+"""What goes on beside the schedule: watching files, refreshing calendars, telling systemd."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from optifire.core.errors import OptifireError
+from optifire.host.watch import changes
+from optifire.ops.notify import Notifier
+from optifire.runtime.clock import real_pause, wall_now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optifire.app.service import Service
+    from optifire.runtime.supervisor import Work
+
+log = logging.getLogger("optifire.service")
+
+#: Seconds after the start before a calendar child is begun, so that it delays no first run.
+CALENDAR_DELAY = 20.0
+#: Seconds between two looks at how far the session tables reach.
+CALENDAR_PERIOD = 86400.0
+#: A table built longer ago than this is built anew.
+TABLE_AGE = timedelta(days=7)
+#: Seconds between two samples of what the service uses.
+METER_PERIOD = 1.0
+#: Seconds between two lines of status for systemd when it does not watch.
+STATUS_PERIOD = 30.0
+
+
+def rooms_of(service: Service) -> Mapping[str, Work]:
+    """Give everything that a service does beside its schedule, by name."""
+    return {
+        "watch of the files": lambda: watch_files(service),
+        "calendar refresh": lambda: refresh_calendars(service),
+        "meter": lambda: keep_metering(service),
+        "systemd": lambda: keep_notifying(service),
+    }
+
+
+async def watch_files(service: Service) -> None:
+    """Reload whenever a file of the configuration or of a plugin changes."""
+    async for found in changes(service.watched):
+        names = ", ".join(sorted(path.name for path in found)) or "files"
+        log.debug("%s changed", names)
+        await service.reload()
+
+
+async def refresh_calendars(service: Service) -> None:
+    """Build session tables anew, each in a short-lived child, and go over to them."""
+    await real_pause(CALENDAR_DELAY)
+    while True:
+        calendars = service.catalogs.calendars
+        for code in sorted(calendars.loaded):
+            if calendars.is_old(code, wall_now(), TABLE_AGE):
+                await _refresh(code, service)
+        await real_pause(CALENDAR_PERIOD)
+
+
+async def _refresh(code: str, service: Service) -> None:
+    """Build one table; without it the one in use stays."""
+    try:
+        await service.catalogs.calendars.refresh(code, wall_now().date())
+    except OptifireError as error:
+        log.warning("the session table in use stays: %s", error)
+    else:
+        await service.reload("calendar refresh")
+
+
+async def keep_metering(service: Service) -> None:
+    """Sample what the service uses, once a second."""
+    while True:
+        service.sample()
+        await real_pause(METER_PERIOD)
+
+
+async def keep_notifying(service: Service) -> None:
+    """Tell systemd that the service is up, how it is, and that it is alive."""
+    notifier = Notifier(os.environ, os.getpid())
+    if not notifier.wanted:
+        return
+    notifier.ready(service.headline())
+    period = STATUS_PERIOD if notifier.watchdog_s is None else notifier.watchdog_s / 3
+    try:
+        while True:
+            await real_pause(period)
+            notifier.watchdog()
+            notifier.status(service.headline())
+    except asyncio.CancelledError:
+        notifier.stopping("draining")
+        raise
