@@ -159,7 +159,8 @@ class Engine:
             for name, work in rooms.items():
                 self._supervisor.room(name, work)
             await self._orchestrator.run()
-            return await self._supervisor.drain(grace if self.pace.until is None else None)
+            endless = self.pace.until is None or self.pace.stay
+            return await self._supervisor.drain(grace if endless else None)
 
     def stop(self) -> None:
         """Start no further cycle."""
