@@ -148,6 +148,8 @@ class ControlServer:
             pass  # the client has gone; what it asked for has been done
         finally:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
