@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from optifire.backtest.compare import Comparison
 from optifire.backtest.digest import digest_of_records
 from optifire.core.errors import ReplayError
 from optifire.core.firing import IDLE_DELAY
@@ -49,7 +50,7 @@ class ReplayOptions:
     """What to replay: whole days of the market, both included, of all jobs or of some.
 
     Without `db` the ledger is thrown away at the end; `workers` is how many runs of one cycle go
-    on at once.
+    on at once; `against` is a ledger to be compared with when the replay has ended.
     """
 
     first: date
@@ -58,6 +59,7 @@ class ReplayOptions:
     db: Path | None = None
     workers: int = 2
     isolated: bool = False
+    against: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class ReplayResult:
     wall_s: float
     statuses: Mapping[str, Mapping[str, int]]
     db: Path | None
+    comparison: Comparison | None = None
 
 
 class Replay:
