@@ -101,6 +101,7 @@ def surroundings(settings: ChildSettings, bars: LazyBars) -> Surroundings:
         feed=_feed,
         values={"market_data": _market_data(settings.symbol)},
         trigger=_trigger,
+        roots=(f"{settings.home}/data", f"{settings.home}/configs/closures.yaml"),
     )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +16,7 @@ from optifire.sdk.context import BusEvent, PluginContext
 from optifire.sdk.scope import Scope
 from optifire.workers.effects import Bus, Decode, Kept, Tables, Values
 from optifire.workers.messages import Order
+from optifire.workers.seeding import seed_of
 from optifire.workers.session import session_view
 from optifire.workers.wire import decode_value, encode_value
 
@@ -49,6 +48,8 @@ class Surroundings:
         Turns stored bytes into values.
     trigger
         Gives class and fields of an APScheduler trigger in a plan.
+    roots
+        Files and folders that a replayed run may read besides libraries and its own.
     """
 
     bars: BarReader | None = None
@@ -56,6 +57,7 @@ class Surroundings:
     values: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     decode: Decode = decode_value
     trigger: Trigger = no_trigger
+    roots: tuple[str, ...] = ()
 
 
 class RunContext(PluginContext):
@@ -158,21 +160,6 @@ def data_folder(files: str | Path, plugin_id: str) -> Path:
 def temp_folder(files: str | Path, run_id: str, attempt: int) -> Path:
     """Name the folder that goes with an attempt."""
     return Path(files) / "tmp" / f"{run_id}.{attempt}"
-
-
-def seed_of(run_id: str) -> int:
-    """Give the seed that follows from a run's key, and from nothing else."""
-    return int.from_bytes(hashlib.sha256(run_id.encode()).digest(), "big")
-
-
-def reseed(run_id: str) -> None:
-    """Seed the global generators of `random` and, where it is imported, numpy from a run's key."""
-    seed = seed_of(run_id)
-    random.seed(seed)
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        words = [(seed >> shift) & 0xFFFFFFFF for shift in range(0, 256, 32)]
-        numpy_random.seed(words)
 
 
 def _made(folder: Path) -> Path:

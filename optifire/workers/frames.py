@@ -1,7 +1,8 @@
 """Frames, series and arrays as a header and column buffers; imported only in workers.
 
 The payload of the extension is MessagePack ``[header, [buffer, ...]]``. Buffers are little-endian
-and contiguous; text columns are MessagePack lists of str and nil. Equal frames give equal bytes.
+and contiguous; text columns are MessagePack lists of str, with nil or NaN where text is missing.
+Equal frames give equal bytes.
 """
 
 # ruff: noqa: ANN401 - the wire: values of any plain type
@@ -166,13 +167,13 @@ def _array(array: np.ndarray[Any, Any], path: str, buffers: list[bytes]) -> dict
 
 
 def _texts(array: Any, path: str, buffers: list[bytes]) -> dict[str, Any]:
-    """Give a column of text; what is missing is nil, and anything else is refused by its type."""
-    texts: list[str | None] = []
+    """Give a column of text, missing text as nil or NaN; anything else is refused by its type."""
+    texts: list[str | float | None] = []
     for row, item in enumerate(array):
         if isinstance(item, str):
             texts.append(str.__str__(item))
         elif _is_missing(item):
-            texts.append(None)
+            texts.append(math.nan if _is_nan(item) else None)
         else:
             raise refuse(f"{path}[{row}]", f"a value of type {type(item).__name__} among text")
     buffers.append(_ENCODER.encode(texts))
@@ -182,7 +183,8 @@ def _texts(array: Any, path: str, buffers: list[bytes]) -> dict[str, Any]:
 
 def _dtype(array: Any) -> Any:
     """Give the dtype, that of numpy where pandas only wraps it."""
-    return getattr(array.dtype, "numpy_dtype", array.dtype)
+    wrapped = type(array).__name__ == "NumpyExtensionArray"
+    return array.dtype.numpy_dtype if wrapped else array.dtype
 
 
 def _is_object(dtype: object) -> bool:
@@ -245,18 +247,18 @@ def _opened_index(spec: dict[str, Any], buffers: list[bytes]) -> pd.Index[Any]:
     if "range" in spec:
         start, stop, step = spec["range"]
         return pd.RangeIndex(start, stop, step, name=names[0])
-    levels: list[Any] = [_opened_level(level, buffers) for level in spec["levels"]]
+    levels = [_opened_level(level, buffers) for level in spec["levels"]]
     if spec["many"]:
         return pd.MultiIndex.from_arrays(levels, names=names)
-    index: pd.Index[Any] = levels[0].rename(names[0])
-    return index
+    return levels[0].rename(names[0])
 
 
 def _opened_level(spec: dict[str, Any], buffers: list[bytes]) -> pd.Index[Any]:
     import pandas as pd
 
     dtype = object if spec["dtype"] == "object" else None
-    return pd.Index(_opened(spec, buffers), dtype=dtype)
+    index: pd.Index[Any] = pd.Index(_opened(spec, buffers), dtype=dtype)
+    return index
 
 
 def _opened(spec: dict[str, Any], buffers: list[bytes]) -> Any:
@@ -274,8 +276,8 @@ def _opened(spec: dict[str, Any], buffers: list[bytes]) -> Any:
     return pd.DatetimeIndex(array).tz_localize("UTC").array
 
 
-def _opened_texts(dtype: str, texts: list[str | None]) -> Any:
-    """Give text as it was kept: missing text in objects is None, else the dtype's own."""
+def _opened_texts(dtype: str, texts: list[str | float | None]) -> Any:
+    """Give text as it was kept, missing text as the dtype has it."""
     if dtype == "object":
         made = np.empty(len(texts), dtype=object)
         made[:] = texts

@@ -26,6 +26,7 @@ from optifire.core.errors import ContractError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import FrameType
 
 _CLOCKS: Final = frozenset(
     f"{name}{suffix}"
@@ -191,10 +192,10 @@ class Fence:
         self._up = False
         self._installed = False
 
-    def raise_for(self, folder: str, files: str, own: Sequence[str]) -> None:
+    def raise_for(self, roots: Sequence[str], own: Sequence[str]) -> None:
         """Put the fence up for one run, or move it for the next one."""
-        self.roots = (*_system_roots(), folder, files)
-        self.own = tuple(own)
+        self.roots = (*_system_roots(), *map(os.path.realpath, roots))
+        self.own = tuple(map(os.path.realpath, own))
         self._up = True
         if not self._installed:
             self._installed = True
@@ -228,7 +229,7 @@ class Fence:
         )
 
     def _check_network(self, event: str, args: tuple[Any, ...]) -> None:
-        about = args[1] if event.startswith("socket.") and len(args) > 1 else args[0]
+        about = args[0] if event.startswith("socket.get") else args[1]
         raise ContractError(
             f"{event} to {about!r} is not part of a replay",
             where=event,
@@ -238,7 +239,10 @@ class Fence:
 
 def _system_roots() -> tuple[str, ...]:
     """Give the folders of the interpreter and its libraries, and the devices of no content."""
-    places = {sys.prefix, sys.base_prefix, sys.exec_prefix, *filter(os.path.isdir, sys.path)}
+    # Where the package lies in a checkout, a whole home may lie: only the package itself counts.
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    libraries = [place for place in sys.path if place.endswith(("-packages", ".zip", "-dynload"))]
+    places = {sys.prefix, sys.base_prefix, sys.exec_prefix, package, *libraries}
     places |= {"/usr/lib", "/lib", "/usr/share/zoneinfo", "/etc/localtime", "/dev/null", "/proc"}
     return tuple(os.path.realpath(place) for place in places)
 
@@ -247,6 +251,8 @@ def _refuse_randomness() -> None:
     """Replace Python's names for the operating system's random numbers."""
 
     def urandom(size: int, /) -> bytes:
+        if _importing():
+            return random.randbytes(size)  # noqa: S311 - seeded from the run's key
         raise ContractError(
             f"{size} random bytes of the operating system would differ each time",
             where="os.urandom",
@@ -255,6 +261,16 @@ def _refuse_randomness() -> None:
 
     os.urandom = urandom
     random._urandom = urandom  # type: ignore[attr-defined]  # noqa: SLF001 - SystemRandom asks by this name
+
+
+def _importing() -> bool:
+    """Tell whether a module is being imported: some, such as numpy, seed generators then."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the way to here is what counts
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 fence: Final = Fence()

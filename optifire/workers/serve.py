@@ -20,7 +20,6 @@ from optifire.workers.context import (
     Surroundings,
     context_of,
     data_folder,
-    reseed,
     scope_of,
     temp_folder,
 )
@@ -28,6 +27,7 @@ from optifire.workers.describing import described
 from optifire.workers.effects import Kept
 from optifire.workers.guard import fence
 from optifire.workers.loading import Loaded, instance, keep_compiled, load, running
+from optifire.workers.seeding import reseed
 
 if TYPE_CHECKING:
     import socket
@@ -154,7 +154,10 @@ class Attempts:
         if order.replay:
             own = (data_folder(order.home, order.plugin_id),)
             temp = temp_folder(order.home, order.run_id, order.attempt)
-            fence.raise_for(order.folder, order.home, [str(path) for path in (*own, temp)])
+            fence.raise_for(
+                (order.folder, order.home, *self._around.roots),
+                [str(path) for path in (*own, temp)],
+            )
         try:
             result = self._drive(plugin, context)
             return finished(result, kept, scope)

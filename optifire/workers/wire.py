@@ -50,7 +50,7 @@ def decode_value(encoded: bytes) -> Any:
     """Give the value of some bytes, frames as pandas and numpy objects of their own memory."""
     try:
         return msgspec.msgpack.decode(encoded, ext_hook=_open_frame)
-    except msgspec.DecodeError as broken:
+    except (msgspec.DecodeError, ValueError) as broken:
         raise ContractError(f"these bytes are not a value: {broken}", where="value") from broken
 
 

@@ -1,5 +1,7 @@
 """One plugin, many behaviours: `config["do"]` names the one that a test wants to see."""
 
+# mypy: ignore-errors
+
 from __future__ import annotations
 
 import asyncio
@@ -298,3 +300,13 @@ class Acts(Plugin):
         import uuid
 
         return ok(id=str(uuid.uuid4()))
+
+    async def write_file(self, context: PluginContext) -> PluginResult:
+        with open(context.config["path"], "w") as file:
+            file.write("mine")
+        return ok()
+
+    async def draw_numpy(self, context: PluginContext) -> PluginResult:
+        import numpy as np
+
+        return ok(drawn=np.random.rand(3))

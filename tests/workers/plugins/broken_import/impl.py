@@ -1,6 +1,9 @@
 """Asks for a package that is nowhere."""
 
+# mypy: ignore-errors
+
 import surely_not_installed
+
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
 
 
@@ -12,4 +15,4 @@ class Subject(Plugin):
         return {"schedule": "@manual"}
 
     async def run(self, context: PluginContext) -> PluginResult:
-        return PluginResult(success=True)
+        return PluginResult(success=surely_not_installed.here)

@@ -1,7 +1,8 @@
 """Imports a file beside it by its relative name; the file has a common name."""
 
-from .logic import double
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
+
+from .logic import double
 
 
 class Subject(Plugin):

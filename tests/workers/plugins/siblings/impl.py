@@ -1,6 +1,9 @@
 """Imports files beside it by their bare names, early and late."""
 
+# mypy: ignore-errors
+
 from logic import double
+
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
 
 
