@@ -149,12 +149,28 @@ class Replay:
                 statuses = await reader.statuses()
                 digest = await digest_of_records(reader.records())
             await self._ledger.commit(Batch(meta={META_DIGEST: digest}))
+            comparison = await self._compare()
         finally:
             await self._ledger.close()
         options = self._options
-        wall = monotonic() - began
-        count = len(self._sessions)
-        return ReplayResult(digest, options.first, options.last, count, wall, statuses, options.db)
+        return ReplayResult(
+            digest,
+            options.first,
+            options.last,
+            len(self._sessions),
+            monotonic() - began,
+            statuses,
+            options.db,
+            comparison,
+        )
+
+    async def _compare(self) -> Comparison | None:
+        """Compare with the other ledger, where one was named."""
+        other = self._options.against
+        if other is None:
+            return None
+        scope = Scope(self._program.jobs, self._begin, self._until)
+        return await compare(self._ledger.path, other, scope)
 
     async def _play(self, recovered: Recovered) -> None:
         """Run the engine from where the ledger ends to the last instant."""
