@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from optifire.backtest.compare import Comparison
+from optifire.backtest.compare import Comparison, Scope, compare
 from optifire.backtest.digest import digest_of_records
 from optifire.core.errors import ReplayError
 from optifire.core.firing import IDLE_DELAY
