@@ -140,6 +140,23 @@ class Bus:
         self.events.append((event, data, source))
 
 
+class Blackboard(dict[str, Any]):
+    """A shared context that keeps which keys were asked for."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.asked: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - as of a mapping
+        """Give one value and keep that it was asked for."""
+        self.asked.add(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - as of a mapping
+        self.asked.add(key)
+        return super().__getitem__(key)
+
+
 class Host:
     """Runs plugins as of an instant on the built-in data, and commits what a success left."""
 
@@ -147,6 +164,7 @@ class Host:
         self.tables = Tables()
         self.bus = Bus()
         self.reads: set[str] = set()
+        self.asked: set[str] = set()
         self._source = source
 
     async def run(
@@ -157,19 +175,20 @@ class Host:
         data: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> PluginResult:
-        """Make one run; what it read of recorded data is in `reads` afterwards."""
+        """Make one run; what it read is in `reads` (recorded data) and `asked` (context)."""
+        board = Blackboard(data or {})
         context = PluginContext(
             config=dict(config or {}),
             db=self.tables,
             bus=self.bus,
-            data=dict(data or {}),
+            data=board,
             plugin_id=plugin.metadata.plugin_id,
             now=now,
             started=now,
         )
         with in_scope(Scope(now=now, bars=self._source)) as scope:
             result = await plugin.run(context)
-        self.reads = set(scope.reads)
+        self.reads, self.asked = set(scope.reads), board.asked
         if result.success:
             self.tables.commit(plugin.metadata.plugin_id, now)
         return result

@@ -139,6 +139,12 @@ async def test_a_success_holds_every_declared_output(plugin_id: str, host: Host)
 
 
 @pytest.mark.parametrize("plugin_id", IDS)
+async def test_exactly_the_declared_inputs_are_read(plugin_id: str, host: Host) -> None:
+    await run(host, plugin_id, CLOSE)
+    assert host.asked == set(plugin(plugin_id).metadata.inputs)
+
+
+@pytest.mark.parametrize("plugin_id", IDS)
 async def test_results_are_plain_and_finite(plugin_id: str, host: Host) -> None:
     for value in leaves(await run(host, plugin_id, CLOSE)):
         assert type(value) in {type(None), bool, int, float, str}

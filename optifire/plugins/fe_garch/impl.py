@@ -8,7 +8,8 @@ import numpy as np
 
 from optifire.data.feeds import DataFeed
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
-from optifire.plugins.fe_garch.logic import GarchFit, Variant, annualised, fit
+from optifire.plugins.fe_garch.likelihood import Variant
+from optifire.plugins.fe_garch.logic import GarchFit, annualised, fit
 
 #: Sessions ahead that the path tells, and that the monthly forecast averages over.
 PATH, MONTH = 5, 21

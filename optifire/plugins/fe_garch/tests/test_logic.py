@@ -13,15 +13,8 @@ from numpy.typing import NDArray
 
 from optifire.core.errors import NoData
 from optifire.data.source import BarSource
-from optifire.plugins.fe_garch.logic import (
-    MIN_RETURNS,
-    GarchFit,
-    Likelihood,
-    Variant,
-    annualised,
-    backcast,
-    fit,
-)
+from optifire.plugins.fe_garch.likelihood import Likelihood, Variant, backcast
+from optifire.plugins.fe_garch.logic import MIN_RETURNS, GarchFit, annualised, fit
 
 Vector = NDArray[np.float64]
 VARIANTS = [Variant(a, t) for a in (False, True) for t in (False, True)]
