@@ -158,23 +158,29 @@ class Snapshot:
         with self._lock:
             if self._trouble is not None:
                 raise store_error("snapshot", self._trouble)
-            if self._reading is None:
+            if self.closed or self._reading is None:
                 raise StoreError("the point in time has been let go", remedy="Fetch during the run")
             return self._reading.query(sql, params, one=one, plugin_id=plugin_id)
 
     async def close(self) -> None:
         """Let the point in time go; a query still at work is ended."""
         self.closed = True
-        if not self.asked:
-            return
         reading = self._reading
         if reading is not None:
             reading.guard.stop()
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, self._release)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._release()
+            finally:
+                self._lock.release()
+        else:  # a query holds it, or the writer is about to: wait for them elsewhere
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._wait_release)
+
+    def _wait_release(self) -> None:
+        with self._lock:
+            self._release()
 
     def _release(self) -> None:
-        with self._lock:
-            if self._reading is not None:
-                self._pool.give(self._reading)
-                self._reading = None
+        if self._reading is not None:
+            self._pool.give(self._reading)
+            self._reading = None

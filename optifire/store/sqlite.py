@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import sqlite3
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 #: A checkpoint follows when about so many pages have gone to the write-ahead log.
 _CHECKPOINT_PAGES = 1500
@@ -139,11 +142,21 @@ class SqliteStore:
         return error
 
     def _between(self, rows: int) -> None:
-        """Move the write-ahead log into the database now and then, while nobody waits for it."""
+        """Tidy up while nobody waits for it: replaced large values, and the write-ahead log.
+
+        What fails here is tried again after the next commit; callers hear of a full disk there.
+        """
+        writer, connection = self._writer, self._connection
+        if writer is None or writer.transactor is None or connection is None:
+            return
         self._pages += _PAGES_A_COMMIT + rows
-        if self._pages >= _CHECKPOINT_PAGES and self._connection is not None:
-            self._pages = 0
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        try:
+            writer.transactor.sweep_replaced()
+            if self._pages >= _CHECKPOINT_PAGES:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                self._pages = 0
+        except (sqlite3.Error, OSError) as error:
+            _log.warning("the ledger could not be tidied up: %s", store_error(self.path, error))
 
     async def commit(self, batch: Batch, *, hold: bool = False) -> Sequence[Rejected]:
         """Write one transaction; durable when it returns, unless ``hold`` keeps it open.
@@ -203,7 +216,6 @@ class SqliteStore:
             return
         transactor.sweep()
         connection.execute(query("end_start"), (to_us(self._clock()), int(clean), transactor.start))
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     async def _stop(self, writer: Writer) -> None:
         """End threads and connections, whatever happened before."""

@@ -53,6 +53,7 @@ class Transactor:
         self._tables = TableWriter(connection, guard)
         self._blobs = blobs
         self._path = path
+        self._replaced = False
         self._numbers = Numbering(connection, str(path))
         self._reload()
 
@@ -103,7 +104,7 @@ class Transactor:
         self._held = hold
         if not hold:
             self._connection.execute("COMMIT")
-        self._forget_blobs(packed)
+        self._note_blobs(packed)
         return failures
 
     def _check_fence(self) -> None:
@@ -175,14 +176,18 @@ class Transactor:
         if packed.taken:
             connection.executemany(query("take_events"), packed.taken)
 
-    def _forget_blobs(self, packed: Packed) -> None:
-        """Remove files whose last row was just replaced: a value that had one has a new value."""
-        replaced = self._names_with_blobs.intersection(value.name for value in packed.values)
+    def _note_blobs(self, packed: Packed) -> None:
+        """Remember which values have files, and whether one of those was just replaced."""
+        self._replaced |= any(value.name in self._names_with_blobs for value in packed.values)
         self._names_with_blobs.update(
             value.name for value in packed.values if len(value.value) > BLOB_LIMIT
         )
-        if replaced:
+
+    def sweep_replaced(self) -> None:
+        """Remove files whose last row is gone, when a value that had one got a new value."""
+        if self._replaced:
             self.sweep()
+            self._replaced = False
 
     def sweep(self) -> None:
         """Remove large values that no row speaks of any more."""

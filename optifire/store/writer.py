@@ -153,22 +153,17 @@ class Writer:
                 for job in group:
                     self._flush([job])
                 return
-            explained = self._explain(error)
-            self._answer(group, [explained] * len(group))
+            self._answer(group, [self._explain(error) for _ in group])
             return
         self._answer(group, [_rejected(job, failures) for job in group])
         if self.between is not None:
-            self._between(sum(len(job.packed.runs) for job in group))
+            self.between(sum(len(job.packed.runs) for job in group))
 
     def _commit(self, group: list[Job]) -> Failures:
         if self.transactor is None:
             raise OptifireError("the ledger is not open", remedy="Open the store first")
         hold = all(job.hold for job in group)
         return self.transactor.commit(join([job.packed for job in group]), hold=hold)
-
-    def _between(self, rows: int) -> None:
-        assert self.between is not None  # noqa: S101 - checked by the caller
-        self.between(rows)
 
     def _answer(self, group: list[Job], results: Sequence[Result]) -> None:
         def answer() -> None:
