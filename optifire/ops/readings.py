@@ -14,7 +14,7 @@ import psutil
 from optifire.ops.cgroup import GroupMemory, group_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def read_tree(pid: int, *, deep: bool = True) -> TreeReading:
     takes one or two milliseconds for a process with pandas, everything else 0.1.
     """
     root = psutil.Process(pid)
-    processes = [root, *root.children(recursive=True)]
+    processes = [root, *_descendants(root)]
     found = [one for process in processes if (one := _one(process, deep=deep)) is not None]
     return TreeReading(
         processes=len(found),
@@ -149,6 +149,36 @@ def read_machine(disk: Path, pid: int) -> MachineReading:
 def uptime() -> float:
     """Give the seconds since the machine started, which no change of the wall clock moves."""
     return float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+
+
+def _descendants(process: psutil.Process) -> Iterator[psutil.Process]:
+    """Give all that a process has started, and what these have, as far as they still live.
+
+    psutil looks at every process of the machine for this; the kernel can be asked directly where
+    it was built with CONFIG_PROC_CHILDREN, in a tenth of the time.
+    """
+    if not Path(f"/proc/{process.pid}/task/{process.pid}/children").exists():
+        yield from process.children(recursive=True)
+        return
+    waiting = [process.pid]
+    while waiting:
+        for pid in _children(waiting.pop()):
+            try:
+                yield psutil.Process(pid)
+            except psutil.NoSuchProcess:
+                continue
+            waiting.append(pid)
+
+
+def _children(pid: int) -> list[int]:
+    """Give the children of all threads of a process; none if it has ended."""
+    found: list[int] = []
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text(encoding="ascii").split())
+    except (FileNotFoundError, ProcessLookupError):  # it, or a thread of it, has just ended
+        pass
+    return found
 
 
 def _one(process: psutil.Process, *, deep: bool) -> tuple[int, int | None, float, int] | None:

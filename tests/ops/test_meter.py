@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from optifire.ops.meter import Meter, Moment, sample_of
@@ -128,3 +129,24 @@ def test_a_sample_is_plain_values_by_name(tmp_path: Path) -> None:
     plain = Meter(os.getpid(), tmp_path, lambda: 1.0).sample().plain()
     assert plain["cpu_percent"] is None
     assert {type(value) for value in plain.values()} <= {int, float, type(None)}
+
+
+def test_the_kernel_and_psutil_agree_on_who_descends_from_whom() -> None:
+    nested = "import subprocess, sys; subprocess.run(['cat']); sys.exit()"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"print('up', flush=True); {nested}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout.readline() == b"up\n"
+        # `cat` answers, so it is there and goes on waiting.
+        child.stdin.write(b"there\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == b"there\n"
+        root = psutil.Process()
+        everyone = {process.pid for process in root.children(recursive=True)}
+        assert read_tree(root.pid).processes == len(everyone) + 1
+        assert len(everyone) >= 2
+        child.stdin.close()
