@@ -48,12 +48,16 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a job cannot be loaded, or (as a note) what is odd about what it asks for."""
+    """Why a job cannot be loaded, or (as a note) what is odd about what it asks for.
+
+    ``name`` is the name that was asked for, empty for a cycle.
+    """
 
     plugin_id: PluginId
     trouble: Trouble
     message: str
     remedy: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +228,10 @@ def _ambiguous(plugin_id: PluginId, name: str, who: Sequence[PluginId]) -> Fault
         Trouble.AMBIGUOUS,
         f"{name!r} is ambiguous: {' and '.join(who)} both output it",
         f"Write the full name, such as {who[0]}.{name}",
+        name,
     )
 
 
 def _missing(plugin_id: PluginId, what: str, need: Need, names: Names) -> Fault:
-    return Fault(plugin_id, Trouble.MISSING, f"nobody provides {what}", names.nearest(need.name))
+    message, remedy = f"nobody provides {what}", names.nearest(need.name)
+    return Fault(plugin_id, Trouble.MISSING, message, remedy, need.name)

@@ -1,11 +1,10 @@
 """Builds the catalog: choose, describe, make jobs, look names up; a fault stays with its plugin."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
-from optifire.core.calendar import Calendar
-from optifire.core.errors import ContractError, DependencyError, OptifireError
+from optifire.core.errors import DependencyError, OptifireError
 from optifire.core.graph import (
     IS_NOT_LOADED,
     IS_OFF,
@@ -16,68 +15,19 @@ from optifire.core.graph import (
     Trouble,
     build_graph,
 )
-from optifire.core.job import Job
 from optifire.core.ports import Description
-from optifire.core.reading import Rebuild
 from optifire.core.settings import Settings
-from optifire.core.types import PluginId, fold_id
-from optifire.host.catalog import HOST_NAMES, Catalog, Listed, PluginState, not_found
-from optifire.host.descriptions import Descriptions, describe_all
+from optifire.core.types import PluginId
+from optifire.host.catalog import HOST_NAMES, Catalog, not_found
+from optifire.host.descriptions import describe_all
 from optifire.host.discovery import (
-    DEFAULT_FILE,
-    Candidate,
     Discovery,
 )
-from optifire.host.documents import Document, read_document
-from optifire.host.features import Entry, Features
+from optifire.host.drafts import Draft, Ground, Maker, describe_drafts, make_job
+from optifire.host.features import Features
 from optifire.host.findings import Finding, Level, error_of
-from optifire.host.jobs import Parts, build_job, check_description, plan_document
-from optifire.host.kept_code import KeptCode
 
-#: Gives a calendar by name; the second argument is the place that an error names.
-CalendarLoader = Callable[[str, str], Awaitable[Calendar]]
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What a catalog is built with, whatever the configuration says."""
-
-    descriptions: Descriptions
-    calendars: CalendarLoader
-    rebuild: Rebuild | None = None
-    kept_code: KeptCode | None = None
-
-
-@dataclass(slots=True)
-class _Draft:
-    """One plugin on its way into the catalog."""
-
-    plugin_id: PluginId
-    candidate: Candidate | None
-    enabled: bool = False
-    description: Description | None = None
-    entry: Entry | None = None
-    job: Job | None = None
-    error: OptifireError | None = None
-    stale: str = ""
-    notes: list[Finding] = field(default_factory=list)
-
-    def listed(self) -> Listed:
-        state = PluginState.ACTIVE if self.job else PluginState.UNLOADED
-        reason = "" if self.job else "off"
-        if self.error is not None:
-            state, reason = PluginState.ERROR, str(self.error)
-        return Listed(
-            self.plugin_id,
-            state,
-            self.enabled,
-            reason or self.stale,
-            self.candidate,
-            self.description,
-            self.entry,
-            self.error,
-            self.stale,
-        )
+__all__ = ["Ground", "build_catalog"]
 
 
 async def build_catalog(
@@ -97,18 +47,18 @@ async def build_catalog(
     of the old code goes on.
     """
     drafts = {
-        folded: _Draft(PluginId(candidate.plugin_id), candidate)
+        folded: Draft(PluginId(candidate.plugin_id), candidate)
         for folded, candidate in discovery.candidates.items()
     }
     for folded, name in features.named.items():
-        drafts.setdefault(folded, _Draft(PluginId(name), None))
+        drafts.setdefault(folded, Draft(PluginId(name), None))
     _decide(drafts, features)
     chosen = {key: draft.candidate for key, draft in drafts.items() if draft.enabled}
-    await _describe(drafts, {key: each for key, each in chosen.items() if each}, ground, last)
-    maker = _Maker(ground, features, settings, variables or {})
+    await describe_drafts(drafts, {key: each for key, each in chosen.items() if each}, ground, last)
+    maker = Maker(ground, features, settings, variables or {})
     for draft in drafts.values():
         if draft.enabled and draft.error is None:
-            await _make(draft, maker, last)
+            await make_job(draft, maker, last)
     graph = await _graph(drafts, ground)
     for draft in drafts.values():
         _refuse_faulty(draft, graph)
@@ -125,7 +75,7 @@ async def build_catalog(
     )
 
 
-def _decide(drafts: Mapping[str, _Draft], features: Features) -> None:
+def _decide(drafts: Mapping[str, Draft], features: Features) -> None:
     """Find out who is switched on; an enabled plugin that nobody has is an error of its own."""
     for draft in drafts.values():
         try:
@@ -142,144 +92,10 @@ def _decide(drafts: Mapping[str, _Draft], features: Features) -> None:
             )
 
 
-async def _describe(
-    drafts: Mapping[str, _Draft],
-    candidates: Mapping[str, Candidate],
-    ground: Ground,
-    last: Catalog | None,
-) -> None:
-    """Ask plugins what they are; where that fails, old code that still runs goes on."""
-    for key, said in (await describe_all(ground.descriptions, candidates)).items():
-        draft = drafts[key]
-        fault: OptifireError | None = None
-        if isinstance(said, Description):
-            try:
-                check_description(candidates[key], said)
-            except OptifireError as error:
-                fault = error
-            draft.description = said
-            draft.plugin_id = PluginId(said.plugin_id) if fault is None else draft.plugin_id
-        else:
-            fault = said
-        if fault is not None and not (last and _go_on(draft, fault, last, ground.kept_code)):
-            draft.error = draft.error or fault
-
-
-def _go_on(draft: _Draft, fault: OptifireError, last: Catalog, kept: KeptCode | None) -> bool:
-    """Put the code that runs now in place of the broken one; tell whether that could be done."""
-    before = last.plugins.get(fold_id(draft.plugin_id))
-    job = last.jobs.get(before.plugin_id) if before else None
-    if before is None or job is None or draft.candidate is None or kept is None:
-        return False
-    copy = kept.find(job.code.checksum, draft.candidate.folder.name)
-    if copy is None or before.candidate is None:
-        return False
-    draft.candidate = replace(
-        draft.candidate,
-        folder=copy,
-        checksum=job.code.checksum,
-        modules=job.code.modules,
-        manifest=before.candidate.manifest,
-        fault=None,
-    )
-    draft.description, draft.plugin_id = before.description, before.plugin_id
-    draft.stale = f"the old code goes on, since the new one is at fault: {fault}"
-    return True
-
-
-async def load_one(
-    candidate: Candidate,
-    *,
-    ground: Ground,
-    features: Features,
-    settings: Settings,
-    variables: Mapping[str, str] | None = None,
-) -> tuple[Listed, Job | None]:
-    """Describe one plugin and make its job as if it were on, whether it is or not.
-
-    Its needs are not looked up: who else runs is a question to the whole catalog.
-    """
-    draft = _Draft(PluginId(candidate.plugin_id), candidate, enabled=True)
-    await _describe({candidate.plugin_id: draft}, {candidate.plugin_id: candidate}, ground, None)
-    if draft.error is None:
-        maker = _Maker(ground, features, settings, variables or {})
-        draft.error = await maker.job_of(draft)
-    return draft.listed(), draft.job
-
-
-async def _make(draft: _Draft, maker: "_Maker", last: Catalog | None) -> None:
-    """Make the job; where new code makes it impossible, old code that still runs goes on."""
-    fault = await maker.job_of(draft)
-    kept = maker.ground.kept_code
-    if fault and last and _is_new_code(draft, last) and _go_on(draft, fault, last, kept):
-        fault = await maker.job_of(draft)
-    draft.error = fault
-
-
-def _is_new_code(draft: _Draft, last: Catalog) -> bool:
-    """Tell whether this plugin ran with other code in the last catalog."""
-    job = last.jobs.get(draft.plugin_id)
-    return (
-        job is not None
-        and draft.candidate is not None
-        and (job.code.checksum != draft.candidate.checksum)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Maker:
-    """Makes the jobs of described plugins."""
-
-    ground: Ground
-    features: Features
-    settings: Settings
-    variables: Mapping[str, str]
-
-    async def job_of(self, draft: _Draft) -> OptifireError | None:
-        """Make the job of one plugin, or give what is wrong with it."""
-        candidate, description = draft.candidate, draft.description
-        if candidate is None or description is None:
-            return None
-        try:
-            below = [plan_document(candidate, description), *_default_file(candidate)]
-            entry = draft.entry = self.features.entry(draft.plugin_id, below)
-            where = entry.source("calendar") or "market.calendar of config.yaml"
-            name = entry.get("calendar") or self.settings.market.calendar
-            parts = Parts(
-                candidate=candidate,
-                description=description,
-                entry=entry,
-                calendar=await self.ground.calendars(name, where),
-                tz=entry.get("tz") or self.settings.market.tz,
-                rebuild=self.ground.rebuild,
-                variables=self.variables,
-            )
-            draft.job, notes = build_job(parts)
-        except OptifireError as error:
-            return error
-        draft.notes += notes
-        return None
-
-
-def _default_file(candidate: Candidate) -> list[Document]:
-    """Give the plugin's own default file, an entry of features.yaml without ``enabled``."""
-    file = candidate.folder / DEFAULT_FILE
-    if not file.exists():
-        return []
-    document = read_document(file)
-    if "enabled" in document.data:
-        raise ContractError(
-            "a plugin cannot switch itself on",
-            where=document.where(("enabled",)),
-            remedy="Remove enabled",
-        )
-    return [document]
-
-
 # --- who needs whom ---------------------------------------------------------------------------
 
 
-async def _graph(drafts: Mapping[str, _Draft], ground: Ground) -> Graph:
+async def _graph(drafts: Mapping[str, Draft], ground: Ground) -> Graph:
     """Look all names up; plugins that are off are asked only if a name is still open."""
     graph = _build(drafts)
     open_names = [
@@ -301,7 +117,7 @@ async def _graph(drafts: Mapping[str, _Draft], ground: Ground) -> Graph:
     return _build(drafts)
 
 
-def _build(drafts: Mapping[str, _Draft]) -> Graph:
+def _build(drafts: Mapping[str, Draft]) -> Graph:
     jobs = [draft.job for draft in drafts.values() if draft.job is not None]
     return build_graph(
         [
@@ -313,13 +129,13 @@ def _build(drafts: Mapping[str, _Draft]) -> Graph:
     )
 
 
-def _absent(draft: _Draft) -> Absent:
-    outputs = draft.description.metadata.get("outputs") if draft.description else ()
-    why = IS_NOT_LOADED if draft.enabled else IS_OFF
-    return Absent(draft.plugin_id, tuple(outputs or ()), why)
+def _absent(draft: Draft) -> Absent:
+    said = draft.description.metadata.get("outputs") if draft.description else ()
+    outputs = tuple(each for each in said or () if isinstance(each, str))  # nobody checked it
+    return Absent(draft.plugin_id, outputs, IS_NOT_LOADED if draft.enabled else IS_OFF)
 
 
-def _refuse_faulty(draft: _Draft, graph: Graph) -> None:
+def _refuse_faulty(draft: Draft, graph: Graph) -> None:
     """Turn faults of the graph into the error of the plugin that asks for the impossible."""
     faults = graph.faults.get(draft.plugin_id, ())
     if draft.job is None or not faults:
@@ -328,17 +144,21 @@ def _refuse_faulty(draft: _Draft, graph: Graph) -> None:
     draft.job = None
 
 
-def _dependency_error(draft: _Draft, faults: tuple[Fault, ...]) -> OptifireError:
-    source = draft.entry.source("dependencies") if draft.entry else ""
-    impl = str(draft.candidate.folder / "impl.py") if draft.candidate else ""
+def _dependency_error(draft: Draft, faults: tuple[Fault, ...]) -> OptifireError:
+    """Name the plan or the line of features.yaml where it is one of these that asks for it."""
+    where = str(draft.candidate.folder / "impl.py") if draft.candidate else draft.plugin_id
+    said = draft.entry.get("dependencies") if draft.entry else None
+    names = {need.name for need in said or ()}
+    if draft.entry and any(not fault.name or fault.name in names for fault in faults):
+        where = draft.entry.source("dependencies") or where
     return DependencyError(
         "; ".join(fault.message for fault in faults),
-        where=source or impl,
+        where=where,
         remedy="; ".join(dict.fromkeys(fault.remedy for fault in faults)),
     )
 
 
-def _keep_code(drafts: Mapping[str, _Draft], ground: Ground, last: Catalog | None) -> None:
+def _keep_code(drafts: Mapping[str, Draft], ground: Ground, last: Catalog | None) -> None:
     """Keep a copy of all code that runs.
 
     Others go, but for those of the last catalog, whose cycles may still run. Only who has a last
@@ -356,7 +176,7 @@ def _keep_code(drafts: Mapping[str, _Draft], ground: Ground, last: Catalog | Non
 
 
 def _findings(
-    drafts: Mapping[str, _Draft], features: Features, discovery: Discovery, graph: Graph
+    drafts: Mapping[str, Draft], features: Features, discovery: Discovery, graph: Graph
 ) -> tuple[Finding, ...]:
     """Collect all findings: errors, then warnings, then notes, each by place."""
     found = list(discovery.findings)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from optifire.host.discovery import Candidate
 
 #: Descriptions kept at most; beyond that those that were not asked for longest are dropped.
 MOST_KEPT = 2000
+#: Plugins asked at once: each brings its packages into a process of its own, and memory is small.
+AT_ONCE = 2
 #: A description made by another version of OptiFIRE or of Python is asked for again.
 MADE_BY = f"{optifire.__version__} {sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -80,7 +83,8 @@ class Descriptions:
             partial.write_bytes(msgspec.msgpack.encode(content))
             partial.replace(self._file)
         except OSError:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             return
         self._fresh = False
 
@@ -115,13 +119,15 @@ def _plain(said: Description) -> Kept:
 async def describe_all(
     descriptions: Descriptions, candidates: Mapping[str, Candidate]
 ) -> dict[str, Description | OptifireError]:
-    """Describe several candidates side by side; a fault of one is its answer."""
+    """Describe several candidates, two at once; a fault of one is its answer."""
+    gate = asyncio.Semaphore(AT_ONCE)
 
     async def ask(candidate: Candidate) -> Description | OptifireError:
         if candidate.fault is not None:
             return candidate.fault
         try:
-            return await descriptions.of(candidate)
+            async with gate:
+                return await descriptions.of(candidate)
         except OptifireError as error:
             return error
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from optifire.core.budget import Budget, budget_for
 from optifire.core.calendar import Calendar
-from optifire.core.errors import ConfigError, ContractError, PluginFault
+from optifire.core.errors import ConfigError, PluginFault
 from optifire.core.graph import combine_needs
 from optifire.core.job import (
     DEFAULT_PRIORITY,
@@ -28,14 +28,10 @@ from optifire.core.ports import Description
 from optifire.core.reading import Rebuild
 from optifire.core.schedule import Schedule, parse_schedule
 from optifire.core.session import SESSION_EVENTS
-from optifire.core.settings import PLAN_FIELDS
-from optifire.core.types import Category, PluginId, fold_id
-from optifire.host.checks import Checker
-from optifire.host.compat import check_compatible
+from optifire.core.types import Category, PluginId
 from optifire.host.discovery import Candidate
-from optifire.host.documents import Document
 from optifire.host.features import Entry
-from optifire.host.findings import Finding, InvalidConfigError, Level
+from optifire.host.findings import Finding, Level
 from optifire.host.layers import interpolate, nested
 
 EXEC_DEADLINE = 60.0
@@ -63,47 +59,6 @@ class Parts:
     def impl(self) -> str:
         """The file that a fault of the plugin itself is about."""
         return str(self.candidate.folder / "impl.py")
-
-
-def plan_document(candidate: Candidate, description: Description) -> Document:
-    """Give a plan as the lowest layer of configuration; keys that are None say nothing."""
-    said = {key: value for key, value in description.plan.items() if value is not None}
-    return Document(f"{candidate.folder / 'impl.py'}: plan()", said)
-
-
-def check_description(candidate: Candidate, description: Description) -> None:
-    """Raise when what a plugin says of itself cannot be: id, plan, requirements, manifest.
-
-    Raises
-    ------
-    PluginFault
-        Also `ConfigError` for keys and values of the plan; both name the file.
-    """
-    impl = str(candidate.folder / "impl.py")
-    if fold_id(description.plugin_id) != fold_id(candidate.plugin_id):
-        raise ContractError(
-            f"describe() says the id {description.plugin_id!r} in the folder of "
-            f"{candidate.plugin_id!r}",
-            where=impl,
-            remedy="Rename the folder or the plugin_id, so that both are the same",
-        )
-    for key, said in candidate.manifest.items():
-        stated = description.metadata.get(key)
-        if key in description.metadata and _plain(stated) != _plain(said):
-            raise ContractError(
-                f"the manifest says {key} {said!r}, and describe() says {stated!r}",
-                where=impl,
-                remedy="Make them agree",
-            )
-    check_compatible(description.metadata, impl)
-    document = plan_document(candidate, description)
-    findings = list(Checker(document, PLAN_FIELDS).findings(document.data))
-    if findings:
-        raise InvalidConfigError(findings)
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def build_job(parts: Parts) -> tuple[Job, tuple[Finding, ...]]:

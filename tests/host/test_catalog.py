@@ -146,6 +146,13 @@ async def test_a_plugin_with_triggers_alone_runs_on_events(world: World) -> None
     assert due.word == "market_open"
 
 
+async def test_a_dependency_is_blamed_on_who_asks_for_it(world: World) -> None:
+    world.plugin("a", metadata={"dependencies": ["nobody"]})
+    world.plugin("good")
+    world.features(on("good", a="dependencies: [good]"))
+    assert reason(await world.catalog(), "a").startswith(str(world.builtin / "a" / "impl.py"))
+
+
 @pytest.mark.parametrize(
     ("said", "entry", "message"),
     [
@@ -169,6 +176,10 @@ async def test_a_plugin_with_triggers_alone_runs_on_events(world: World) -> None
         ({"metadata": {"dependencies": ["a"]}}, "", "dependency cycle a -> a"),
         ({"metadata": {"requires": ["no-such-package>=1"]}}, "", "is not installed"),
         ({"metadata": {"supported_platforms": ["plan9"]}}, "", "it runs on plan9 only"),
+        ({"metadata": {"est_cpu_ms": "fast"}}, "", "describe() says est_cpu_ms='fast'"),
+        ({"metadata": {"est_mem_mb": 0}}, "", "Give est_mem_mb as a number above 0"),
+        ({"metadata": {"outputs": ["x", 3]}}, "", "Give outputs as a list of texts"),
+        ({"metadata": {"observes": "sky"}}, "", "describe() says observes='sky'"),
         ({"metadata": {"min_version": "99"}}, "", "it needs OptiFIRE 99 or later"),
         ({"metadata": {"api_version": "7"}}, "", "it speaks api_version 7"),
     ],

@@ -24,6 +24,9 @@ def ids(discovery: Discovery) -> dict[str, str]:
     return {each.plugin_id: Path(each.origin).name for each in discovery.candidates.values()}
 
 
+@pytest.mark.row("A091")
+@pytest.mark.row("Q110")
+@pytest.mark.row("L004")
 def test_plugins_are_found_in_the_built_in_folder_and_in_each_path_and_not_imported(
     home: Home, write: Write, scanner: Scanner
 ) -> None:
@@ -40,6 +43,7 @@ def test_plugins_are_found_in_the_built_in_folder_and_in_each_path_and_not_impor
     }
 
 
+@pytest.mark.row("A075")
 def test_paths_are_relative_to_the_home_and_know_the_user(
     home: Home, write: Write, scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

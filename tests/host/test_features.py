@@ -21,6 +21,7 @@ def refused(home: Home, environ: dict[str, str] | None = None) -> ConfigError:
     return caught.value
 
 
+@pytest.mark.row("A072")
 def test_layers_merge_in_the_order_of_the_contract_and_each_value_knows_its_source(
     home: Home, write: Write
 ) -> None:
@@ -72,6 +73,7 @@ plugins:
     assert entry.enabled
 
 
+@pytest.mark.row("A073")
 def test_a_list_replaces_a_list_as_a_whole(home: Home, write: Write) -> None:
     write("configs/features.yaml", "plugins: {a: {enabled: true, dependencies: [x]}}\n")
     plan = Document("plan", {"dependencies": ["y", {"after": "z"}]})
@@ -100,6 +102,9 @@ def test_the_environment_comes_from_command_line_variable_file_in_this_order(
     assert error.remedy == "Write demo or paper"
 
 
+@pytest.mark.row("A070")
+@pytest.mark.row("A071")
+@pytest.mark.row("P109")
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
@@ -164,6 +169,7 @@ def test_two_feature_files_or_none_are_refused(home: Home, write: Write) -> None
     assert "features.yaml and features.toml" in str(refused(home))
 
 
+@pytest.mark.row("P076")
 def test_toml_and_json_say_the_same_as_yaml(home: Home, write: Write) -> None:
     file = write("configs/features.toml", "[plugins.a]\nenabled = true\ntimeout = '5m'\n")
     assert load_features(home, {}).entry("a").get("timeout") == 300
@@ -185,6 +191,7 @@ def test_a_variable_that_does_not_fit_is_the_fault_of_that_plugin_alone(
     assert unused.where == "OPTIFIRE_C__ENABLED"
 
 
+@pytest.mark.row("A079")
 def test_variables_are_filled_in_and_never_shown(home: Home, write: Write) -> None:
     text = "plugins: {a: {enabled: true, config: {key: 'x-${KEY}', plain: '$${KEY}', n: ['${N}']}}}"
     write("configs/features.yaml", text)

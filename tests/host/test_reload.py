@@ -153,6 +153,7 @@ async def test_code_that_is_broken_from_the_start_is_an_error(world: World) -> N
     assert difference(first, await world.catalog(first)).started == ("a",)
 
 
+@pytest.mark.row("A076")
 async def test_a_plugin_that_appears_while_running_can_be_switched_on(world: World) -> None:
     world.features("plugin_paths: [mine]\nplugins:\n")
     (world.home.root / "mine").mkdir()

@@ -11,6 +11,7 @@ from optifire.host.home import template
 from optifire.host.schema import SHIPPED, as_text, object_of, schema_of
 
 
+@pytest.mark.row("A078")
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_schema_that_ships_is_the_one_of_the_tables(name: str) -> None:
     assert template(name) == as_text(SHIPPED[name]())

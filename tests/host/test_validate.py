@@ -11,9 +11,9 @@ from optifire.core.job import Code, Job
 from optifire.core.schedule import parse_schedule
 from optifire.core.settings import Settings
 from optifire.core.types import PluginId
-from optifire.host.build import load_one
 from optifire.host.catalog import Listed, PluginState
 from optifire.host.discovery import BUILTIN, BUILTIN_FOLDER, Candidate, plugin_folders
+from optifire.host.drafts import load_one
 from optifire.host.features import load_features
 from optifire.host.validate import (
     RULES,

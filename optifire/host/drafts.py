@@ -1,0 +1,203 @@
+"""One plugin on its way into the catalog: described, made a job, or kept on its old code."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from optifire.core.calendar import Calendar
+from optifire.core.errors import ContractError, OptifireError
+from optifire.core.job import Job
+from optifire.core.ports import Description
+from optifire.core.reading import Rebuild
+from optifire.core.settings import Settings
+from optifire.core.types import PluginId, fold_id
+from optifire.host.catalog import Catalog, Listed, PluginState
+from optifire.host.described import check_description, plan_document
+from optifire.host.descriptions import Descriptions, describe_all
+from optifire.host.discovery import DEFAULT_FILE, Candidate
+from optifire.host.documents import Document, read_document
+from optifire.host.features import Entry, Features
+from optifire.host.findings import Finding
+from optifire.host.jobs import Parts, build_job
+from optifire.host.kept_code import KeptCode
+
+#: Gives a calendar by name; the second argument is the place that an error names.
+CalendarLoader = Callable[[str, str], Awaitable[Calendar]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a catalog is built with, whatever the configuration says."""
+
+    descriptions: Descriptions
+    calendars: CalendarLoader
+    rebuild: Rebuild | None = None
+    kept_code: KeptCode | None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    """One plugin on its way into the catalog."""
+
+    plugin_id: PluginId
+    candidate: Candidate | None
+    enabled: bool = False
+    description: Description | None = None
+    entry: Entry | None = None
+    job: Job | None = None
+    error: OptifireError | None = None
+    stale: str = ""
+    notes: list[Finding] = field(default_factory=list)
+
+    def listed(self) -> Listed:
+        """Give the plugin as the catalog lists it."""
+        state = PluginState.ACTIVE if self.job else PluginState.UNLOADED
+        reason = "" if self.job else "off"
+        if self.error is not None:
+            state, reason = PluginState.ERROR, str(self.error)
+        return Listed(
+            self.plugin_id,
+            state,
+            self.enabled,
+            reason or self.stale,
+            self.candidate,
+            self.description,
+            self.entry,
+            self.error,
+            self.stale,
+        )
+
+
+async def describe_drafts(
+    drafts: Mapping[str, Draft],
+    candidates: Mapping[str, Candidate],
+    ground: Ground,
+    last: Catalog | None,
+) -> None:
+    """Ask plugins what they are; where that fails, old code that still runs goes on."""
+    for key, said in (await describe_all(ground.descriptions, candidates)).items():
+        draft = drafts[key]
+        fault: OptifireError | None = None
+        if isinstance(said, Description):
+            try:
+                check_description(candidates[key], said)
+            except OptifireError as error:
+                fault = error
+            draft.description = said
+            draft.plugin_id = PluginId(said.plugin_id) if fault is None else draft.plugin_id
+        else:
+            fault = said
+        if fault is not None and not (last and _go_on(draft, fault, last, ground.kept_code)):
+            draft.error = draft.error or fault
+
+
+def _go_on(draft: Draft, fault: OptifireError, last: Catalog, kept: KeptCode | None) -> bool:
+    """Put the code that runs now in place of the broken one; tell whether that could be done."""
+    before = last.plugins.get(fold_id(draft.plugin_id))
+    job = last.jobs.get(before.plugin_id) if before else None
+    if before is None or job is None or draft.candidate is None or kept is None:
+        return False
+    copy = kept.find(job.code.checksum, draft.candidate.folder.name)
+    if copy is None or before.candidate is None:
+        return False
+    draft.candidate = replace(
+        draft.candidate,
+        folder=copy,
+        checksum=job.code.checksum,
+        modules=job.code.modules,
+        manifest=before.candidate.manifest,
+        fault=None,
+    )
+    draft.description, draft.plugin_id = before.description, before.plugin_id
+    draft.stale = f"the old code goes on, since the new one is at fault: {fault}"
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes the jobs of described plugins."""
+
+    ground: Ground
+    features: Features
+    settings: Settings
+    variables: Mapping[str, str]
+
+    async def job_of(self, draft: Draft) -> OptifireError | None:
+        """Make the job of one plugin, or give what is wrong with it."""
+        candidate, description = draft.candidate, draft.description
+        if candidate is None or description is None:
+            return None
+        try:
+            below = [plan_document(candidate, description), *_default_file(candidate)]
+            entry = draft.entry = self.features.entry(draft.plugin_id, below)
+            where = entry.source("calendar") or "market.calendar of config.yaml"
+            name = entry.get("calendar") or self.settings.market.calendar
+            parts = Parts(
+                candidate=candidate,
+                description=description,
+                entry=entry,
+                calendar=await self.ground.calendars(name, where),
+                tz=entry.get("tz") or self.settings.market.tz,
+                rebuild=self.ground.rebuild,
+                variables=self.variables,
+            )
+            draft.job, notes = build_job(parts)
+        except OptifireError as error:
+            return error
+        draft.notes += notes
+        return None
+
+
+def _default_file(candidate: Candidate) -> list[Document]:
+    """Give the plugin's own default file, an entry of features.yaml without ``enabled``."""
+    file = candidate.folder / DEFAULT_FILE
+    if not file.exists():
+        return []
+    document = read_document(file)
+    if "enabled" in document.data:
+        raise ContractError(
+            "a plugin cannot switch itself on",
+            where=document.where(("enabled",)),
+            remedy="Remove enabled",
+        )
+    return [document]
+
+
+async def make_job(draft: Draft, maker: Maker, last: Catalog | None) -> None:
+    """Make the job; where new code makes it impossible, old code that still runs goes on."""
+    fault = await maker.job_of(draft)
+    kept = maker.ground.kept_code
+    if fault and last and _is_new_code(draft, last) and _go_on(draft, fault, last, kept):
+        fault = await maker.job_of(draft)
+    draft.error = fault
+
+
+def _is_new_code(draft: Draft, last: Catalog) -> bool:
+    """Tell whether this plugin ran with other code in the last catalog."""
+    job = last.jobs.get(draft.plugin_id)
+    return (
+        job is not None
+        and draft.candidate is not None
+        and (job.code.checksum != draft.candidate.checksum)
+    )
+
+
+async def load_one(
+    candidate: Candidate,
+    *,
+    ground: Ground,
+    features: Features,
+    settings: Settings,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[Listed, Job | None]:
+    """Describe one plugin and make its job as if it were on, whether it is or not.
+
+    Its needs are not looked up: who else runs is a question to the whole catalog.
+    """
+    draft = Draft(PluginId(candidate.plugin_id), candidate, enabled=True)
+    await describe_drafts(
+        {candidate.plugin_id: draft}, {candidate.plugin_id: candidate}, ground, None
+    )
+    if draft.error is None:
+        maker = Maker(ground, features, settings, variables or {})
+        draft.error = await maker.job_of(draft)
+    return draft.listed(), draft.job
