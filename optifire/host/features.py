@@ -24,7 +24,7 @@ from optifire.host.checks import Checker, WrongValueError, check_value
 from optifire.host.documents import Document, KeyPath, parse_value, read_document
 from optifire.host.findings import Finding, InvalidConfigError, Level
 from optifire.host.home import Home
-from optifire.host.layers import Leaves, Path, Sourced, nested, overlay
+from optifire.host.layers import Leaves, Path, Sourced, overlay
 
 SETTINGS: Mapping[str, Setting] = {setting.key: setting for setting in PLUGIN_FIELDS}
 TOP: Mapping[str, Setting] = {setting.key: setting for setting in FEATURES_FIELDS}
@@ -303,8 +303,3 @@ def _check_enabled(files: Sequence[Document]) -> Iterator[Finding]:
                 where = document.where(("plugins", name))
                 message = "does not say whether it is enabled"
                 yield Finding("config", Level.ERROR, where, message, "Add enabled: true or false")
-
-
-def as_values(entry: Entry) -> dict[str, Any]:
-    """Give an entry as nested plain values."""
-    return nested(entry.leaves)

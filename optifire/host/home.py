@@ -7,7 +7,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from optifire.core.errors import ConfigError
-from optifire.core.types import fold_id
 from optifire.host.documents import SUFFIXES
 
 #: What `init` writes, and the template of each.
@@ -63,10 +62,6 @@ class Home:
     def closures(self) -> Path:
         """The days that somebody declared closed."""
         return self.configs / "closures.yaml"
-
-    def plugin_data(self, plugin_id: str) -> Path:
-        """Give the folder in which a plugin may keep files."""
-        return self.data / "plugins" / fold_id(plugin_id)
 
     def config_file(self, stem: str) -> Path | None:
         """Give the configuration file of that name, whatever its format; None if there is none.

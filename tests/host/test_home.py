@@ -84,6 +84,5 @@ def test_the_paths_of_a_home(tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert home.database("demo") == tmp_path / "data" / "demo.db"
     assert home.socket == tmp_path / "data" / "optifire.sock"
-    assert home.plugin_data("FE-Garch") == tmp_path / "data" / "plugins" / "fe_garch"
     assert home.resolve("../mine") == tmp_path.parent / "mine"
     assert home.resolve("/abs/x") == Path("/abs/x")
