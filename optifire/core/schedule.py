@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from optifire.core.calendar import Calendar
+from optifire.core.calendar import Calendar, CalendarRangeError
 from optifire.core.due import Due, HalfDay, Late, Terms, strictest
 from optifire.core.entry import Entry
 from optifire.core.phrases import HALF_DAYS
@@ -47,6 +47,16 @@ class Schedule:
         if len(winners) == 1:
             return Due(best, winners[0].terms_at(best, self.calendar))
         return Due(best, strictest([entry.terms_at(best, self.calendar) for entry in winners]))
+
+    def next_known(self, instant: datetime) -> Due | None:
+        """Give `next_after`, and None where the calendar's table ends before it.
+
+        For planning: health warns long before the end of a table, and nothing may stop the rest.
+        """
+        try:
+            return self.next_after(instant)
+        except CalendarRangeError:
+            return None
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def is_fresh(need: Need, value: ContextValue, producer: PluginId, moment: Moment
     if need.max_sessions is not None:
         return sessions_since(value.as_of, moment) <= need.max_sessions
     schedule = moment.schedule_of(producer)
-    following = None if schedule is None else schedule.next_after(value.as_of)
+    following = None if schedule is None else schedule.next_known(value.as_of)
     return following is None or following.instant > moment.due
 
 

@@ -173,7 +173,7 @@ class Planner:
             steps = 0
             while due is not None and due.instant <= until and steps < limit:
                 found += [Upcoming(job.plugin_id, due.instant, due.word) for job in lane.jobs]
-                due = lane.schedule.next_after(due.instant)
+                due = lane.schedule.next_known(due.instant)
                 steps += 1
         found.sort(key=lambda one: (one.due, one.plugin_id))
         return found[:limit]
@@ -181,18 +181,18 @@ class Planner:
     def _catch_up(self, job: Job, since: datetime, start: datetime) -> None:
         """Keep the occurrences between the ledger's last row and the present."""
         dues: list[Due] = []
-        due = job.schedule.next_after(since) if since < start else None
+        due = job.schedule.next_known(since) if since < start else None
         while due is not None and _release(job.schedule, due) <= start:
             dues.append(due)
-            due = job.schedule.next_after(due.instant)
+            due = job.schedule.next_known(due.instant)
         if dues:
             self._backlog.append((job, dues))
 
     def _advance(self, lane: _Lane, after: datetime) -> None:
         """Find the lane's next occurrence that is not released yet, and queue the lane by it."""
-        due = lane.schedule.next_after(after - IDLE_DELAY if lane.schedule.idle else after)
+        due = lane.schedule.next_known(after - IDLE_DELAY if lane.schedule.idle else after)
         while due is not None and _release(lane.schedule, due) <= after:
-            due = lane.schedule.next_after(due.instant)
+            due = lane.schedule.next_known(due.instant)
         self._queue(lane, due)
 
     def _queue(self, lane: _Lane, due: Due | None) -> None:
@@ -206,7 +206,7 @@ class Planner:
         due = lane.upcoming
         while due is not None and _release(lane.schedule, due) <= now:
             dues.append(due)
-            due = lane.schedule.next_after(due.instant)
+            due = lane.schedule.next_known(due.instant)
         self._queue(lane, due)
         return dues
 

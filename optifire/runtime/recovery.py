@@ -81,7 +81,7 @@ def _decide(row: RunRow, job: Job | None, now: datetime, result: Recovery) -> No
 def _firing(row: RunRow, job: Job, now: datetime) -> tuple[Firing, tuple[RunStatus, Reason] | None]:
     """Give the firing of a row, and how it ends instead when it is found too late."""
     key = row.key
-    due = job.schedule.next_after(key.due - _INSTANT) if job.schedule.timed else None
+    due = job.schedule.next_known(key.due - _INSTANT) if job.schedule.timed else None
     own = due is not None and due.instant == key.due and key.kind is RunKind.SCHEDULED
     grace = due.grace if due is not None and own else OTHER_GRACE
     firing = Firing(
@@ -101,7 +101,7 @@ def _too_late(job: Job, due: Due, now: datetime) -> tuple[RunStatus, Reason] | N
     rule = misfire_of(job, due)
     if rule is Misfire.SKIP:
         return RunStatus.MISSED, Reason("late", "found after grace")
-    following = job.schedule.next_after(due.instant)
+    following = job.schedule.next_known(due.instant)
     overtaken = following is not None and following.instant <= now
     if rule is Misfire.LATEST and overtaken:
         return RunStatus.COALESCED, Reason("late", "a later occurrence runs in its place")
