@@ -6,12 +6,12 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optifire.calendars.names import ALWAYS_OPEN, resolve
 from optifire.calendars.refresh import refresh
 from optifire.calendars.registry import NoTableError, load_calendar, table_header, table_path
-from optifire.core.errors import ConfigError
 from optifire.core.settings import Settings
 from optifire.core.types import Environment
 from optifire.host.build import Ground, build_catalog
@@ -69,10 +69,9 @@ def read_configuration(
     if environment is not None:
         override["environment"] = environment
     features = load_features(home, os.environ, override)
-    settings, _ = read_settings(home.config_file("config"))
-    names = ("features", f"features.{features.environment.value}", "config", "closures")
-    files = [home.config_file(name) for name in names]
-    texts = {file.name: file.read_text(encoding="utf-8") for file in files if file is not None}
+    settings, config = read_settings(home.config_file("config"))
+    documents = features.files if config is None else (*features.files, config)
+    texts = {Path(document.name).name: document.text for document in documents}
     return Configuration(features, settings, variables, texts)
 
 
@@ -147,7 +146,7 @@ class Catalogs:
     async def build(self, configuration: Configuration, last: Catalog | None = None) -> Catalog:
         """Give the catalog of one configuration; a plugin at fault is listed with its reason."""
         features = configuration.features
-        discovery = self._scanner.scan(self.home, features.plugin_paths, sources_of(features))
+        discovery = self._scanner.scan(self.home, features.plugin_paths, features.sources)
         return await build_catalog(
             ground=self._ground,
             features=features,
@@ -157,19 +156,6 @@ class Catalogs:
             config_hash=configuration.version,
             last=last,
         )
-
-
-def sources_of(features: Features) -> dict[str, str]:
-    """Give for each plugin that says so which of several sources it is taken from."""
-    found: dict[str, str] = {}
-    for folded, name in features.named.items():
-        try:
-            source = features.entry(name).get("source")
-        except ConfigError:
-            continue  # build_catalog meets the same error and lists the plugin with it
-        if source is not None:
-            found[folded] = source
-    return found
 
 
 def is_recorded(environment: Environment) -> bool:
