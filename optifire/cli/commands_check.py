@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from optifire.cli.parser import Command, option
+from optifire.cli.parser import Command
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
     from optifire.cli.knowledge import Knowledge
     from optifire.cli.output import Output
-    from optifire.host.findings import Finding
 
 
 def graph(arguments: argparse.Namespace, output: Output) -> int:
@@ -68,20 +66,11 @@ def lint(arguments: argparse.Namespace, output: Output) -> int:
     from optifire.cli.house import home_of
     from optifire.cli.knowledge import look
     from optifire.cli.ledgers import wait_for
+    from optifire.host.validate import lint as check
 
     known = wait_for(look(home_of(arguments)))
     well = f"{len(known.catalog.jobs)} plugins, nothing wrong"
-    return tell(findings_of(known), output, well=well)
-
-
-def findings_of(known: Knowledge) -> Iterator[Finding]:
-    """Give what the catalog found, and what schedules warn of."""
-    from optifire.host.findings import Finding, Level
-
-    yield from known.catalog.findings
-    for plugin_id, job in known.catalog.jobs.items():
-        for text in job.schedule.warnings:
-            yield Finding("schedule", Level.WARNING, plugin_id, text)
+    return tell(check(known.catalog), output, well=well)
 
 
 def doctor(arguments: argparse.Namespace, output: Output) -> int:
@@ -106,14 +95,8 @@ COMMANDS = (
         ("lint",),
         lint,
         "Says what is wrong or odd about configuration, plugins and schedules.",
-        ("lint", "lint --lookahead --json"),
-        (
-            option(
-                "--lookahead",
-                action="store_true",
-                help="also run every plugin on shifted data, to find one that sees the future",
-            ),
-        ),
+        ("lint", "lint --json"),
+        (),
         "The exit code is 1 if anything found is an error.",
     ),
     Command(

@@ -23,31 +23,28 @@ SHORT = 12
 
 
 def show(arguments: argparse.Namespace, output: Output) -> int:
-    """Print the configuration as it stands, and the versions that were accepted."""
+    """Print every setting of the system with its source, and the versions that were accepted."""
     from optifire.cli.house import home_of, zone_of
+    from optifire.cli.settings import settings_with_sources
     from optifire.cli.times import local_text
     from optifire.host.records import instant_text
 
     home = home_of(arguments)
-    texts = texts_of(home)
-    found = versions(home)
+    values, found = settings_with_sources(home), versions(home)
     if output.json:
-        output.data(
-            {
-                "files": texts,
-                "versions": [
-                    {"hash": each.hash, "at": instant_text(each.at), "author": each.author}
-                    for each in found
-                ],
-            }
-        )
+        history = [
+            {"hash": each.hash, "at": instant_text(each.at), "author": each.author}
+            for each in found
+        ]
+        output.data({"settings": values, "files": texts_of(home), "versions": history})
         return 0
-    for name, text in texts.items():
-        output.line(f"# {home.configs / name}")
-        output.line(text.rstrip("\n") + "\n")
+    rows = [(key, each["value"], each["source"]) for key, each in values.items()]
+    output.table(["setting", "value", "from"], rows)
     tz = zone_of(home)
-    rows = [(each.hash[:SHORT], local_text(each.at, tz), each.author) for each in found]
-    output.table(["version", "accepted", "by"], rows)
+    accepted = [(each.hash[:SHORT], local_text(each.at, tz), each.author) for each in found]
+    if accepted:
+        output.table(["version", "accepted", "by"], accepted)
+    output.line("`optifire plugins info ID --config` shows what holds for one plugin")
     return 0
 
 
@@ -182,7 +179,7 @@ COMMANDS = (
     Command(
         ("config", "show"),
         show,
-        "Prints the configuration files and the versions that were accepted.",
+        "Prints every setting with its source, and the versions that were accepted.",
         ("config show", "config show --json"),
     ),
     Command(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 from optifire.cli.parser import Command, option
@@ -11,6 +15,7 @@ if TYPE_CHECKING:
     from optifire.backtest.replay import Progress as Step
     from optifire.backtest.replay import ReplayResult
     from optifire.cli.output import Output
+    from optifire.host.home import Home
 
 #: Workers that one replay may have.
 MOST_WORKERS = 64
@@ -34,8 +39,6 @@ def ids(text: str) -> tuple[str, ...]:
 
 def replay(arguments: argparse.Namespace, output: Output) -> int:
     """Replay a stretch of days and print its digest."""
-    from pathlib import Path
-
     from optifire.backtest.playing import replay as play
     from optifire.backtest.replay import ReplayOptions
     from optifire.cli.house import home_of
@@ -52,18 +55,50 @@ def replay(arguments: argparse.Namespace, output: Output) -> int:
         )
     home = home_of(arguments)
     against = ledger_of(home, arguments.against) if arguments.against else None
-    options: dict[str, Any] = {"first": first, "last": last, "isolated": arguments.isolated}
-    if arguments.plugins:
-        options["plugins"] = arguments.plugins
-    if arguments.db:
-        options["db"] = Path(arguments.db).expanduser()
-    if arguments.workers:
-        options["workers"] = arguments.workers
-    with Bar(output) as bar:
-        result = wait_for(play(home, ReplayOptions(**options), bar.step))
-    _tell(result, output)
-    del against
-    return 0
+    with ExitStack() as resources:
+        db = _ledger(arguments.db, resources, keep=against is not None)
+        options = ReplayOptions(
+            first=first,
+            last=last,
+            plugins=arguments.plugins,
+            db=db,
+            workers=arguments.workers,
+            isolated=arguments.isolated,
+        )
+        with Bar(output) as bar:
+            result = wait_for(play(home, options, bar.step))
+        shape = shape_of(result)
+        if against is not None and db is not None:
+            shape["against"] = wait_for(_compared(home, result, db, against))
+    _tell(shape, output)
+    return 1 if against is not None and shape["against"]["differing"] else 0
+
+
+def _ledger(named: str | None, resources: ExitStack, *, keep: bool) -> Path | None:
+    """Give the file that the replay writes; None lets it choose one that is thrown away."""
+    if named is not None:
+        return Path(named).expanduser()
+    if not keep:
+        return None
+    return Path(resources.enter_context(TemporaryDirectory(prefix="optifire-"))) / "replay.db"
+
+
+async def _compared(home: Home, result: ReplayResult, ours: Path, theirs: Path) -> dict[str, Any]:
+    """Compare the replay with another ledger, over the same days and plugins."""
+    from optifire.backtest.compare import Scope, compare
+    from optifire.cli.house import zone_of
+    from optifire.cli.times import parse_instant
+
+    tz = zone_of(home)
+    first = parse_instant(str(result.first), tz, "--from")
+    last = parse_instant(str(result.last), tz, "--to", end=True)
+    found = await compare(ours, theirs, Scope(frozenset(result.statuses), first, last))
+    return {
+        "db": str(theirs),
+        "compared": found.compared,
+        "differing": found.differing,
+        "first": None if found.first is None else asdict(found.first),
+    }
 
 
 class Bar:
@@ -107,22 +142,35 @@ class Bar:
         )
 
 
-def _tell(result: ReplayResult, output: Output) -> None:
+def _tell(shape: dict[str, Any], output: Output) -> None:
     if output.json:
-        output.data(shape_of(result))
+        output.data(shape)
         return
-    pace = result.sessions / result.wall_s if result.wall_s else 0.0
-    output.line(f"digest   {result.digest}")
+    pace = shape["sessions"] / shape["wall_s"] if shape["wall_s"] else 0.0
+    output.line(f"digest   {shape['digest']}")
     output.line(
-        f"played   {result.first} to {result.last}, {result.sessions} sessions "
-        f"in {result.wall_s:.1f} s ({pace:,.0f} sessions/s)"
+        f"played   {shape['first']} to {shape['last']}, {shape['sessions']} sessions "
+        f"in {shape['wall_s']:.1f} s ({pace:,.0f} sessions/s)"
     )
-    names = sorted({status for counts in result.statuses.values() for status in counts})
+    names = sorted({status for counts in shape["statuses"].values() for status in counts})
     rows = [
         [plugin_id, *(counts.get(name, 0) for name in names)]
-        for plugin_id, counts in sorted(result.statuses.items())
+        for plugin_id, counts in sorted(shape["statuses"].items())
     ]
     output.table(["plugin", *names], rows)
+    if "against" in shape:
+        _tell_comparison(shape["against"], output)
+
+
+def _tell_comparison(found: dict[str, Any], output: Output) -> None:
+    first = found["first"]
+    if first is None:
+        output.line(f"all {found['compared']:,} runs are the same in {found['db']}")
+        return
+    output.line(f"{found['differing']:,} of {found['compared']:,} runs differ from {found['db']}")
+    output.line(f"the first is {first['run_id']}, in its {first['part']}")
+    output.line(f"  here   {first['ours']}")
+    output.line(f"  there  {first['theirs']}")
 
 
 def shape_of(result: ReplayResult) -> dict[str, Any]:
@@ -152,11 +200,12 @@ COMMANDS = (
             option("--to", dest="last", required=True, metavar="D", help="the last day"),
             option("--plugins", type=ids, metavar="A,B", help="only these (default: all on)"),
             option("--db", metavar="FILE", help="keep the ledger; an unfinished one goes on"),
-            option("--workers", type=workers, metavar="N", help="runs at once (default: 2)"),
+            option("--workers", type=workers, default=2, metavar="N", help="at once (default: 2)"),
             option("--isolated", action="store_true", help="a process for each run; same digest"),
             option("--against", metavar="DB", help="compare with a ledger, live or replayed"),
         ),
         "A run takes no virtual time and sees nothing that was not known at its instant.\n"
-        "The exit code is 0 when the replay was completed, whatever its runs did.",
+        "The exit code is 0 when the replay was completed, whatever its runs did, and 1 when it\n"
+        "could not be, or when --against found a difference.",
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,14 @@ from optifire.cli.parser import Command, option
 from optifire.core.run import RunStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
     from optifire.cli.output import Output
     from optifire.core.ledger import RunFilter
     from optifire.host.home import Home
+    from optifire.runtime.planner import Upcoming
 
 #: Runs that one answer lists at most.
 MOST_RUNS = 100_000
@@ -217,11 +220,23 @@ def coming(arguments: argparse.Namespace, output: Output) -> int:
         title = f"after {local_text(now, known.tz)}"
         if known.recorded:
             title += " (recorded data)"
-        rows = [(local_text(each.due, known.tz), each.plugin_id, each.trigger) for each in found]
-        output.table(["due", "plugin", "trigger"], rows, title=title)
+        rows = [
+            (local_text(first.due, known.tz), first.plugin_id, first.trigger, count)
+            for first, count in _grouped(found)
+        ]
+        output.table(["due", "plugin", "trigger", "times"], rows, title=title)
         return 0
 
     return wait_for(answer())
+
+
+def _grouped(found: Sequence[Upcoming]) -> list[tuple[Upcoming, int]]:
+    """Give the first occurrence of each plugin and word, and how many there are of it."""
+    first: dict[tuple[str, str], Upcoming] = {}
+    for each in found:
+        first.setdefault((each.plugin_id, each.trigger), each)
+    counts: Counter[tuple[str, str]] = Counter((e.plugin_id, e.trigger) for e in found)
+    return [(each, counts[key]) for key, each in first.items()]
 
 
 ID = option("id", metavar="ID", help="the plugin's id")

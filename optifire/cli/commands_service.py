@@ -101,6 +101,7 @@ async def _stopped(home: Home) -> dict[str, Any]:
 
     known = await look(home)
     now = await present(known)
+    market = known.configuration.settings.market
     board = RunBoard((), {})
     values: Sequence[ContextValue] = ()
     if known.database.exists():
@@ -128,6 +129,7 @@ async def _stopped(home: Home) -> dict[str, Any]:
         ],
         "plugins": plugins_of(known.catalog, board),
         "context": {name: value for name, value in small.items() if is_small(value)},
+        "market": {"calendar": market.calendar, "tz": market.tz},
     }
 
 

@@ -21,6 +21,7 @@ from optifire.runtime.clock import wall_now
 from optifire.workers.isolated import IsolatedWorker
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -51,13 +52,16 @@ class Knowledge:
         return self.home.database(self.configuration.features.environment.value)
 
 
-async def look(home: Home, *, everything: bool = False) -> Knowledge:
+async def look(
+    home: Home, *, everything: bool = False, command: Mapping[str, object] | None = None
+) -> Knowledge:
     """Read a home; plugins that were not described yet are asked in a worker.
 
-    With ``everything`` plugins that are off are asked too. Raises `ConfigError` with file, line
+    With ``everything`` plugins that are off are asked too. ``command`` is a layer of features
+    above all others, in the shape of features.yaml. Raises `ConfigError` with file, line
     and key; a plugin at fault is listed with its reason instead.
     """
-    configuration = read_configuration(home)
+    configuration = read_configuration(home, command=command)
     worker = IsolatedWorker(worker_settings(home, configuration.settings))
     try:
         catalogs = Catalogs(home, worker)

@@ -30,7 +30,7 @@ EXAMPLES = (
     'schedule "@close-10m" --from 2018-11-22',
 )
 #: Where the commands stand, in the order of help.
-MODULES = ("service", "runs", "replay", "calendar", "check", "config", "plugins")
+MODULES = ("service", "runs", "replay", "calendar", "check", "config", "plugins", "authoring")
 #: Words that have commands below them.
 GROUPS = {
     "calendar": "Shows sessions and declares closures.",

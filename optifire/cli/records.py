@@ -102,8 +102,10 @@ def _details(info: Mapping[str, Any], tz: str) -> Iterable[str]:
 
 def _tree(lineage: Mapping[str, Mapping[str, Any]], tz: str, indent: str) -> Iterable[str]:
     for key, source in lineage.items():
-        origin = source["run_id"] or source.get("origin") or "recorded data"
-        yield f"{indent}{key}: {origin}, as of {local_of(source['as_of'], tz)}"
+        made = source["run_id"] is not None
+        origin = source["run_id"] or source["origin"] or "recorded data"
+        when = local_of(source["as_of"], tz) if made else source["as_of"].removesuffix("T00:00:00Z")
+        yield f"{indent}{key}: {origin}, as of {when}"
         yield from _tree(source.get("inputs", {}), tz, f"{indent}  ")
 
 

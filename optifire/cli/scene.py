@@ -6,13 +6,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 from zoneinfo import ZoneInfo
 
+from optifire.core.calendar import CalendarRangeError
 from optifire.core.session import phase_at
+from optifire.host.records import instant_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from optifire.core.calendar import Calendar
+    from optifire.core.job import Job
     from optifire.core.settings import DemoSettings
+    from optifire.core.types import PluginId
 
 #: Values of the shared context that say most, in the order in which a person looks at them.
 FIRST_LOOKED_AT = (
@@ -112,7 +116,13 @@ class Status(TypedDict):
     view: NotRequired[View]
 
 
-def with_view(status: Mapping[str, Any], market: Calendar, tz: str, demo: DemoSettings) -> Status:
+def with_view(
+    status: Mapping[str, Any],
+    market: Calendar,
+    tz: str,
+    demo: DemoSettings,
+    upcoming: Mapping[str, str] | None = None,
+) -> Status:
     """Give a status with what the screen shows beside it.
 
     Parameters
@@ -125,6 +135,8 @@ def with_view(status: Mapping[str, Any], market: Calendar, tz: str, demo: DemoSe
         The zone of times on the screen.
     demo
         Which days a demo plays.
+    upcoming
+        Each plugin's next due instant, where it is known; else what the status says of them.
     """
     said = cast("Status", dict(status))
     now = datetime.fromisoformat(said["now"])
@@ -132,20 +144,31 @@ def with_view(status: Mapping[str, Any], market: Calendar, tz: str, demo: DemoSe
     covered = market.first <= today <= market.horizon
     session = market.session_on(today) if covered else None
     sessions = market.sessions(demo.first, demo.last) if said["recorded"] else ()
-    upcoming: dict[str, str] = {}
-    for each in said["next"]:
-        upcoming.setdefault(each["plugin_id"], each["due"])
+    due = {each["plugin_id"]: each["due"] for each in reversed(said["next"])} | dict(upcoming or {})
     said["view"] = View(
         tz=tz,
         phase=phase_at(now, market).value if covered else "closed",
         half_day=session is not None and session.half_day,
         highlights=highlights(said["context"]),
         latest=_latest(said["plugins"]),
-        upcoming=upcoming,
+        upcoming={} if said["state"] == "finished" else due,
         done=sum(each.close <= now for each in sessions),
         total=len(sessions),
     )
     return said
+
+
+def next_dues(jobs: Mapping[PluginId, Job], now: datetime) -> dict[str, str]:
+    """Give each job's next due instant; nothing where there is none or the table ends before it."""
+    found: dict[str, str] = {}
+    for plugin_id, job in jobs.items():
+        try:
+            due = job.schedule.next_after(now)
+        except CalendarRangeError:
+            continue
+        if due is not None:
+            found[plugin_id] = instant_text(due.instant)
+    return found
 
 
 def highlights(context: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.live import Live
 
-from optifire.cli.scene import with_view
+from optifire.cli.scene import next_dues, with_view
 from optifire.cli.view import render
 from optifire.core.calendar import Calendar
 from optifire.core.settings import DemoSettings
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from optifire.cli.scene import Status
+    from optifire.host.catalog import Catalog
 
 #: Seconds between two pictures.
 PERIOD = 0.25
@@ -24,6 +26,8 @@ PERIOD = 0.25
 
 class Shown(Protocol):
     """What the screen asks of a service."""
+
+    catalog: Catalog
 
     async def status(self) -> dict[str, Any]:
         """Give the service's state."""
@@ -55,4 +59,6 @@ class Screen:
 
     async def picture(self, service: Shown) -> Status:
         """Give the status with what the screen shows beside it."""
-        return with_view(await service.status(), self.market, self.tz, self.demo)
+        status = await service.status()
+        due = next_dues(service.catalog.jobs, datetime.fromisoformat(status["now"]))
+        return with_view(status, self.market, self.tz, self.demo, due)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optifire.app.opening import Overrides, open_service
+from optifire.app.rooms import rooms_of
 from optifire.cli.house import calendar_of, settings_of
+from optifire.cli.lines import Lines, print_lines
 from optifire.cli.screen import Screen
 from optifire.host.control import ControlServer, handlers_for
 from optifire.workers.wire import to_json
@@ -40,25 +42,27 @@ async def serve(home: Home, wanted: Wanted, output: Output) -> None:
         Another service holds this home.
     """
     async with AsyncExitStack() as resources:
-        overrides = Overrides(pace=wanted.pace, fresh=wanted.fresh)
+        console = None if wanted.screen else output.stderr
+        overrides = Overrides(pace=wanted.pace, fresh=wanted.fresh, console=console)
         service = await open_service(home, overrides, resources)
         server = ControlServer(home.socket, handlers_for(service, to_json))
         await server.start()
         resources.push_async_callback(server.close)
         _stop_on_signals(service)
-        if wanted.screen:
-            await _with_screen(service, home, output)
-        else:
-            await service.run()
+        async with asyncio.TaskGroup() as tasks:
+            showing = tasks.create_task(_show(service, home, wanted, output))
+            await service.run(rooms_of(service))
+            showing.cancel()
 
 
-async def _with_screen(service: Service, home: Home, output: Output) -> None:
+async def _show(service: Service, home: Home, wanted: Wanted, output: Output) -> None:
+    """Show the service as a screen or as lines, until this is cancelled."""
     settings, market = settings_of(home), calendar_of(home, None)
-    screen = Screen(market, settings.market.tz or market.tz, settings.demo)
-    async with asyncio.TaskGroup() as tasks:
-        showing = tasks.create_task(screen.show(service, output.console()))
-        await service.run()
-        showing.cancel()
+    tz = settings.market.tz or market.tz
+    if wanted.screen:
+        await Screen(market, tz, settings.demo).show(service, output.console())
+    else:
+        await print_lines(service, Lines(tz, as_json=output.json), output)
 
 
 def _stop_on_signals(service: Service) -> None:

@@ -194,10 +194,21 @@ def _lower(status: Status, width: int, lines: int) -> Table:
     view = status.get("view")
     latest = view["latest"] if view else []
     grid.add_row(
-        _next_table(status["next"][:lines], status, left, wide=wide),
+        _next_table(_coming(status)[:lines], status, left, wide=wide),
         _latest_table(latest[:lines], _zone(status), width - left - 2),
     )
     return grid
+
+
+def _coming(status: Status) -> list[Coming]:
+    """Give what is next of each plugin, the earliest first: frequent jobs do not hide the rest."""
+    view = status.get("view")
+    words = {each["plugin_id"]: each["trigger"] for each in reversed(status["next"])}
+    due = view["upcoming"] if view else {each["plugin_id"]: each["due"] for each in status["next"]}
+    return [
+        {"plugin_id": plugin_id, "due": instant, "trigger": words.get(plugin_id, "")}
+        for plugin_id, instant in sorted(due.items(), key=lambda item: (item[1], item[0]))
+    ]
 
 
 def _next_table(coming: Sequence[Coming], status: Status, width: int, *, wide: bool) -> Table:

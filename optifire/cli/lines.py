@@ -1,0 +1,87 @@
+"""The runs of a service as plain lines, where there is no terminal to draw on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+from optifire.cli.output import finite
+from optifire.cli.times import local_of
+from optifire.runtime.clock import real_pause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from optifire.cli.output import Output
+
+#: Seconds between two looks.
+PERIOD = 0.25
+
+
+class Shown(Protocol):
+    """What is asked of a service."""
+
+    async def status(self) -> dict[str, Any]:
+        """Give the service's state."""
+
+
+class Lines:
+    """Gives the runs that ended between one status of a service and the next.
+
+    Parameters
+    ----------
+    tz
+        The zone of times.
+    as_json
+        One JSON object a line instead of text.
+    """
+
+    def __init__(self, tz: str, *, as_json: bool) -> None:
+        self._tz = tz
+        self._as_json = as_json
+        self._seen: dict[str, tuple[str, int]] | None = None
+        self._state = ""
+
+    def of(self, status: Mapping[str, Any]) -> Iterator[str]:
+        """Give a line for each plugin that ran since the status before, the latest run of it.
+
+        The first status only says where to begin; what ended while nobody looked is counted.
+        """
+        if status["state"] != self._state:
+            self._state = status["state"]
+            yield self._state_line(status)
+        before, self._seen = self._seen, {}
+        for plugin_id, plugin in status["plugins"].items():
+            last, count = plugin["last"], sum(plugin["counts"].values())
+            run_id = last["run_id"] if last else ""
+            self._seen[plugin_id] = (run_id, count)
+            if before is None or before.get(plugin_id, ("", 0))[0] == run_id:
+                continue
+            others = count - before.get(plugin_id, ("", 0))[1] - 1
+            yield self._run_line(plugin_id, last, max(others, 0))
+
+    def _state_line(self, status: Mapping[str, Any]) -> str:
+        if self._as_json:
+            keys = ("state", "environment", "recorded", "now")
+            return json.dumps({key: status[key] for key in keys})
+        data = ", recorded data" if status["recorded"] else ""
+        when = local_of(status["now"], self._tz)
+        return f"{when}  {status['state']} ({status['environment']}{data})"
+
+    def _run_line(self, plugin_id: str, last: Mapping[str, Any], others: int) -> str:
+        if self._as_json:
+            return json.dumps(finite({"plugin_id": plugin_id, **last, "others": others}))
+        figures = [(last["cpu_ms"], "ms"), (last["mem_mb"], "MB")]
+        used = "  ".join(f"{figure:,.0f} {unit}" for figure, unit in figures if figure is not None)
+        said = [last["status"], used, last["reason"] or "", f"and {others} more" if others else ""]
+        text = "  ".join(filter(None, said))
+        return f"{local_of(last['due'], self._tz)}  {plugin_id:24} {text}"
+
+
+async def print_lines(service: Shown, lines: Lines, output: Output) -> None:
+    """Print what ended, again and again, until this is cancelled."""
+    while True:
+        for line in lines.of(await service.status()):
+            output.line(line)
+        output.stdout.flush()
+        await real_pause(PERIOD)
