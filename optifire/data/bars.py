@@ -12,6 +12,7 @@ from optifire.data.known import Sessions
 from optifire.data.providers import builtin, files
 from optifire.data.recorded import Recorded
 from optifire.data.resample import FREQUENCIES, resampled
+from optifire.data.shift import shifted
 
 #: What a symbol may look like: it becomes a file name.
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9^][A-Za-z0-9._^=\-]{0,63}")
@@ -71,7 +72,8 @@ class BarStore:
         if kept is None or kept[0] != stamp:
             loaded = None
             if stamp is not None:
-                loaded = files.load(Path(stamp[0]), files.SCHEMAS[kind], symbol, self.sessions)
+                read = files.load(Path(stamp[0]), files.SCHEMAS[kind], symbol, self.sessions)
+                loaded = shifted(read)
             kept = self._files[kind, symbol] = (stamp, loaded)
         return kept[1]
 
@@ -105,7 +107,7 @@ class BarStore:
         kept = self._builtin.get((kind, symbol))
         if kept is None:
             kept = self._builtin[kind, symbol] = tuple(
-                builtin.load(entry, self.sessions)
+                shifted(builtin.load(entry, self.sessions))
                 for entry in builtin.catalog().get(symbol, ())
                 if entry.info.kind == kind
             )
