@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 import optifire.plugins  # noqa: F401 - what every plugin imports, shared by all children
+from optifire.core.errors import OptifireError
 from optifire.workers.context import Surroundings
 from optifire.workers.messages import ChildSettings
 from optifire.workers.zygote import Zygote, die_with_parent, threads
@@ -153,6 +154,17 @@ def _preload(arguments: Sequence[str], settings: ChildSettings) -> None:
             os.execv(sys.executable, command)  # noqa: S606 - ourselves again
 
 
+def _warm(bars: LazyBars, keys: Sequence[str] | None) -> None:
+    """Load series that children are to share; one that cannot be read fails who asks for it."""
+    from optifire.data.providers.builtin import catalog
+
+    for key in catalog() if keys is None else keys:
+        try:
+            bars.source.warm([key])
+        except OptifireError as error:
+            sys.stderr.write(f"{key} is not shared: {error}\n")
+
+
 def main(arguments: Sequence[str]) -> None:
     """Import what was asked for, then fork children until the service hangs up."""
     control, parent, text = int(arguments[0]), int(arguments[1]), arguments[2]
@@ -162,7 +174,7 @@ def main(arguments: Sequence[str]) -> None:
     around = surroundings(settings, bars)
     _preload(arguments, settings)
     if settings.modules:
-        bars.source.warm(settings.warm)
+        _warm(bars, settings.warm)
     Zygote(socket.socket(fileno=control), around).serve()
 
 

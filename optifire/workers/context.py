@@ -152,16 +152,17 @@ def context_of(
     )
 
 
-def data_folder(files: str | Path, plugin_id: str) -> Path:
+def data_folder(files: str | Path, plugin_id: str) -> str:
     """Name the folder that stays with a plugin."""
-    return Path(files) / "plugins" / plugin_id
+    return f"{files}/plugins/{plugin_id}"
 
 
-def temp_folder(files: str | Path, run_id: str, attempt: int) -> Path:
+def temp_folder(files: str | Path, run_id: str, attempt: int) -> str:
     """Name the folder that goes with an attempt."""
-    return Path(files) / "tmp" / f"{run_id}.{attempt}"
+    return f"{files}/tmp/{run_id}.{attempt}"  # noqa: S108 - a folder of the home
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _made(folder: str) -> Path:
+    made = Path(folder)
+    made.mkdir(parents=True, exist_ok=True)
+    return made

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 def described(folder: str, trigger: Trigger) -> say.Described | say.Faulty:
     """Load the plugin of a folder and ask it; a fault is an answer too."""
     try:
-        return _ask(load(folder), trigger)
+        return ask(load(folder), trigger)
     except OptifireError as error:
         return say.Faulty(error.message, error.where or folder, error.remedy)
 
 
-def _ask(loaded: Loaded, trigger: Trigger) -> say.Described:
+def ask(loaded: Loaded, trigger: Trigger) -> say.Described:
+    """Give what a loaded plugin says of itself; raises `PluginFault` naming file and line."""
     plugin = instance(loaded)
     where = f"{loaded.folder}/impl.py"
     metadata = _metadata(plugin, where)

@@ -19,6 +19,7 @@ import os
 import random
 import sys
 import time as real_time
+from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -193,9 +194,9 @@ class Fence:
         self._installed = False
 
     def raise_for(self, roots: Sequence[str], own: Sequence[str]) -> None:
-        """Put the fence up for one run, or move it for the next one."""
-        self.roots = (*_system_roots(), *map(os.path.realpath, roots))
-        self.own = tuple(map(os.path.realpath, own))
+        """Put the fence up for one run, or move it for the next one; ``own`` are real paths."""
+        self.roots = (*_system_roots(), *map(_real, roots))
+        self.own = tuple(own)
         self._up = True
         if not self._installed:
             self._installed = True
@@ -237,6 +238,12 @@ class Fence:
         )
 
 
+@lru_cache(maxsize=256)
+def _real(path: str) -> str:
+    return os.path.realpath(path)
+
+
+@lru_cache(maxsize=1)
 def _system_roots() -> tuple[str, ...]:
     """Give the folders of the interpreter and its libraries, and the devices of no content."""
     # Where the package lies in a checkout, a whole home may lie: only the package itself counts.

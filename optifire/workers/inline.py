@@ -143,6 +143,7 @@ class InlineWorker:
         except OptifireError as error:
             return not_made(error)
         scope = scope_of(order, self._around)
+        context: PluginContext | None = None
         with in_scope(scope), on_pad(pad):
             try:
                 plugin = instance(self._load(request))
@@ -155,7 +156,8 @@ class InlineWorker:
         wall = asyncio.get_running_loop().time() - began
         outcome.usage = Usage(cpu_ns / 1e6, None, wall * 1e3, Measured.EXACT)
         outcome.log = pad.log()
-        remove(temp_folder(self._files, request.run_id, request.attempt))
+        if context is not None and "temp_dir" in vars(context):
+            remove(temp_folder(self._files, request.run_id, request.attempt))
         return outcome
 
     def _load(self, request: RunRequest) -> Loaded:

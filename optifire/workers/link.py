@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 import optifire
-from optifire.core.errors import OptifireError
+from optifire.core.errors import OptifireError, TransientError
 from optifire.workers import messages as say
 from optifire.workers.live import Live
 from optifire.workers.printed import drain, log_pipe
@@ -90,6 +90,10 @@ class Link:
         self._log, log_writer = log_pipe()
         try:
             self._process = self._spawn(far.fileno(), log_writer)
+        except OSError:
+            near.close()
+            os.close(self._log)
+            raise
         finally:
             far.close()
             os.close(log_writer)
@@ -121,8 +125,18 @@ class Link:
     # --- children ---------------------------------------------------------------------------
 
     def fork(self, *, pooled: bool = False) -> Live:
-        """Ask for a child; it can be talked to at once."""
-        live = Live(next(self._numbers), self._loop)
+        """Ask for a child; it can be talked to at once.
+
+        Raises `TransientError` when this process has no descriptors left for it.
+        """
+        try:
+            live = Live(next(self._numbers), self._loop)
+        except OSError as error:
+            raise TransientError(
+                f"no process could be asked for: {error}",
+                where="workers",
+                remedy="Raise the limit of open files, or run less at once",
+            ) from error
         live.on_stuck = self._process.kill
         self._lives[live.number] = live
         if pooled:

@@ -50,10 +50,14 @@ class Live:
     def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
         self.number = number
         self._loop = loop
-        self._near, far = socket.socketpair()
-        self._near.settimeout(0)
-        self.far: socket.socket = far
         self.log_reader, self.log_writer = log_pipe()
+        try:
+            self._near, self.far = socket.socketpair()
+        except OSError:
+            os.close(self.log_reader)
+            os.close(self.log_writer)
+            raise
+        self._near.settimeout(0)
         self.pid = 0
         self._pidfd: int | None = None
         self._frames = say.Frames()

@@ -29,7 +29,7 @@ def not_made(error: OptifireError) -> Outcome:
 def timed_out(request: RunRequest) -> Outcome:
     """Give the outcome of an attempt that took too long; of an effectful one nobody can tell."""
     said = f"took longer than its timeout of {request.timeout:g} s"
-    effectful = request.job.effect is Effect.EFFECTFUL
+    effectful = request.job.effect is Effect.EFFECTFUL and not request.replay
     status = RunStatus.UNKNOWN if effectful else RunStatus.TIMED_OUT
     return Outcome(status, Reason("timeout", said), failure=Failure("RunTimeoutError", said))
 

@@ -42,7 +42,6 @@ class PooledWorker:
     name = "pooled"
 
     def __init__(self, settings: WorkerSettings, *, size: int, modules: Sequence[str] = ()) -> None:
-        self._settings = settings
         self._zygotes = Zygotes(settings)
         self._modules = tuple(modules)
         self._idle: list[Live] = []
@@ -57,7 +56,7 @@ class PooledWorker:
     async def run(self, request: RunRequest) -> Outcome:
         """Make one attempt in a process that is free, when there is one."""
         try:
-            order = order_of(request, self._settings.files)
+            order = order_of(request, self._zygotes.files)
         except OptifireError as error:
             return not_made(error)
         async with self._room:
@@ -73,7 +72,7 @@ class PooledWorker:
                     self._idle.append(live)
                 else:
                     await ended(live)
-                remove(temp_folder(self._settings.files, request.run_id, request.attempt))
+                remove(temp_folder(self._zygotes.files, request.run_id, request.attempt))
             return outcome
 
     async def stop(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import os
 import signal
 import sys
 import threading
@@ -152,12 +153,12 @@ class Attempts:
     def _run(self, order: say.Order, plugin: Plugin, kept: Kept, scope: Scope) -> Outcome:
         context = context_of(order, self._line, kept, scope, self._around)
         if order.replay:
-            own = (data_folder(order.home, order.plugin_id),)
-            temp = temp_folder(order.home, order.run_id, order.attempt)
-            fence.raise_for(
-                (order.folder, order.home, *self._around.roots),
-                [str(path) for path in (*own, temp)],
+            files = os.path.realpath(order.home)
+            own = (
+                data_folder(files, order.plugin_id),
+                temp_folder(files, order.run_id, order.attempt),
             )
+            fence.raise_for((order.folder, files, *self._around.roots), own)
         try:
             result = self._drive(plugin, context)
             return finished(result, kept, scope)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from optifire.core.errors import TransientError
 from optifire.workers import messages as say
 from optifire.workers.link import Link
 
@@ -24,13 +27,14 @@ class WorkerSettings:
     home
         Whose ``data/`` holds the user's series.
     files
-        Where plugins have their own folders, and compiled code is kept.
+        Where plugins have their own folders, and compiled code is kept; not used in a replay.
     warm
         The series that a data zygote loads beforehand; None: all built-in ones.
     aliases, symbol
         Symbols that stand for others, and the one behind ``market_data``.
     replay
-        True: recorded data is not looked at again once it is loaded.
+        True: recorded data is not looked at again once it is loaded, and plugins' own folders
+        are fresh ones that go with the worker.
     """
 
     home: Path
@@ -61,6 +65,19 @@ class Zygotes:
         self._light: Link | None = None
         self._data: Link | None = None
         self._starting = asyncio.Lock()
+        self._scratch: Path | None = None
+
+    @property
+    def files(self) -> Path:
+        """Give the folder under which plugins have their own; a replay's goes with its worker.
+
+        A replay must neither find what live runs have left there nor leave anything to them.
+        """
+        if not self._settings.replay:
+            return self._settings.files
+        if self._scratch is None:
+            self._scratch = Path(tempfile.mkdtemp(prefix="optifire-replay-"))
+        return self._scratch
 
     async def light(self) -> Link:
         """Give the zygote that has imported nothing but this package."""
@@ -107,13 +124,23 @@ class Zygotes:
             for link in links:
                 await link.close()
             self._light = self._data = None
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = None
 
     async def _start(self, modules: tuple[str, ...]) -> Link:
         for old in [link for link in self._links if link.gone]:
             self._links.remove(old)
             await old.close()
-        self._settings.files.mkdir(parents=True, exist_ok=True)
-        link = Link(self._settings.child(modules), self._settings.files)
-        await link.start()
+        self.files.mkdir(parents=True, exist_ok=True)
+        link = Link(self._settings.child(modules), self.files)
+        try:
+            await link.start()
+        except OSError as error:
+            raise TransientError(
+                f"no zygote could be started: {error}",
+                where="optifire.child",
+                remedy="Look at memory, processes and open files of this machine",
+            ) from error
         self._links.append(link)
         return link

@@ -1,0 +1,26 @@
+"""Messages on a socket: cut from a stream wherever it is torn, refused when they are too long."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optifire.workers import messages as say
+
+
+@given(st.lists(st.text()), st.lists(st.integers(1, 40), min_size=1))
+def test_messages_come_whole_from_a_torn_stream(names: list[str], cuts: list[int]) -> None:
+    stream = b"".join(say.framed(say.AskValue(name)) for name in names)
+    frames, got, place, turn = say.Frames(), [], 0, 0
+    while place < len(stream):
+        size = cuts[turn % len(cuts)]
+        got += [say.from_child.decode(body) for body in frames.feed(stream[place : place + size])]
+        place, turn = place + size, turn + 1
+    assert got == [say.AskValue(name) for name in names]
+    assert frames.wanted == 0
+
+
+def test_a_message_longer_than_any_is_refused_before_it_has_come() -> None:
+    with pytest.raises(ValueError, match="268,435,457 bytes"):
+        list(say.Frames().feed((say.MAX_MESSAGE + 1).to_bytes(4, "big")))
