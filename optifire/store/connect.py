@@ -6,6 +6,8 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Literal
 
+from optifire.core.errors import StoreError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,8 +22,22 @@ _CACHE_KIB = -8192
 _MOST_BYTES = 128 * 2**20
 
 
+#: STRICT tables came with SQLite 3.37 (https://www.sqlite.org/stricttables.html).
+_OLDEST_SQLITE = (3, 37, 0)
+
+
+def _check_sqlite(path: Path) -> None:
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise StoreError(
+            f"this Python comes with SQLite {sqlite3.sqlite_version}, the ledger needs 3.37",
+            where=str(path),
+            remedy="Use a Python that is built with a newer SQLite",
+        )
+
+
 def connect_writer(path: Path, synchronous: Synchronous, busy_timeout: float) -> sqlite3.Connection:
     """Open the connection that writes, making folder (0700) and file (0600) when missing."""
+    _check_sqlite(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

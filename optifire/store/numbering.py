@@ -36,9 +36,11 @@ class Numbering:
         self._connection = connection
         self._where = where
         self._open: dict[RunId, int] = {}
+        #: Runs of the transaction at work.
         self._mine: dict[RunId, int] = {}
         self._last = 0
-        self._weeks: dict[str, tuple[int, bool]] = {}
+        #: Plugin -> twice the week last written down for it, plus one when scheduled.
+        self._weeks: dict[str, int] = {}
         self.reload()
 
     def reload(self) -> None:
@@ -57,30 +59,32 @@ class Numbering:
         here, otherwise by the unique key.
         """
         self._mine = mine = {}
+        opened = self._open
         numbered: list[Row] = []
         for run_id, row in runs:
-            number = self._open.get(run_id)
+            number = opened.get(run_id)
             if number is None:
                 if run_id in mine:
                     raise self.ended(run_id)
                 self._last = number = self._last + 1
             mine[run_id] = number
             if row[STATUS] in _OPEN:
-                self._open[run_id] = number
+                opened[run_id] = number
             else:
-                self._open.pop(run_id, None)
+                opened.pop(run_id, None)
             numbered.append((*row, number))
         return numbered
 
     def weeks(self, numbered: Sequence[Row]) -> list[Row]:
         """Give the (plugin, week, scheduled) that may not be written down yet."""
         fresh: list[Row] = []
+        known = self._weeks
         for row in numbered:
-            plugin_id, week, scheduled = row[PLUGIN_ID], row[DUE] // WEEK_US, row[KIND]
-            seen = (week, scheduled == "scheduled")
-            if self._weeks.get(plugin_id) != seen:
-                self._weeks[plugin_id] = seen
-                fresh.append((plugin_id, *seen))
+            scheduled = row[KIND] == "scheduled"
+            seen = 2 * (row[DUE] // WEEK_US) + scheduled
+            if known.get(row[PLUGIN_ID]) != seen:
+                known[row[PLUGIN_ID]] = seen
+                fresh.append((row[PLUGIN_ID], seen // 2, scheduled))
         return fresh
 
     def of(self, run_id: RunId) -> int:

@@ -32,15 +32,28 @@ class Packed:
     configs: Sequence[Row] = ()
     meta: Sequence[tuple[str, str]] = ()
 
+    def is_plain(self) -> bool:
+        """Tell whether there is nothing but runs whose values are all small."""
+        return not (
+            self.attempts
+            or self.large
+            or self.writes
+            or self.values
+            or self.events
+            or self.logs
+            or self.notes
+            or self.taken
+            or self.configs
+            or self.meta
+        )
+
 
 def pack(batch: Batch) -> Packed:
     """Copy a batch: run and attempt rows go on changing after they were handed over."""
     packed = Packed()
     if batch.runs:
         packed.runs = [(run.run_id, rows.encode_run(run)) for run in batch.runs]
-        packed.large = [
-            entry for run in batch.runs if run.outputs for entry in rows.large_outputs(run)
-        ]
+        packed.large = [entry for run in batch.runs for entry in rows.large_outputs(run)]
     if batch.attempts:
         packed.attempts = [(entry.run_id, rows.encode_attempt(entry)) for entry in batch.attempts]
     if batch.writes:
@@ -54,7 +67,8 @@ def pack(batch: Batch) -> Packed:
         packed.taken = [(to_us(due), turn) for due, turn in batch.events_taken]
     if batch.configs:
         packed.configs = rows.encode_configs(batch.configs)
-    packed.meta = tuple(batch.meta.items())
+    if batch.meta:
+        packed.meta = tuple(batch.meta.items())
     return packed
 
 
@@ -62,16 +76,17 @@ def join(parts: Sequence[Packed]) -> Packed:
     """Give several as one, in their order."""
     if len(parts) == 1:
         return parts[0]
+    rest = [part for part in parts if not part.is_plain()]
     return Packed(
         runs=[row for part in parts for row in part.runs],
-        attempts=[row for part in parts for row in part.attempts],
-        large=[row for part in parts for row in part.large],
-        writes=[row for part in parts for row in part.writes],
-        values=[row for part in parts for row in part.values],
-        events=[row for part in parts for row in part.events],
-        logs=[row for part in parts for row in part.logs],
-        notes=[row for part in parts for row in part.notes],
-        taken=[row for part in parts for row in part.taken],
-        configs=[row for part in parts for row in part.configs],
-        meta=[row for part in parts for row in part.meta],
+        attempts=[row for part in rest for row in part.attempts],
+        large=[row for part in rest for row in part.large],
+        writes=[row for part in rest for row in part.writes],
+        values=[row for part in rest for row in part.values],
+        events=[row for part in rest for row in part.events],
+        logs=[row for part in rest for row in part.logs],
+        notes=[row for part in rest for row in part.notes],
+        taken=[row for part in rest for row in part.taken],
+        configs=[row for part in rest for row in part.configs],
+        meta=[row for part in rest for row in part.meta],
     )

@@ -75,14 +75,11 @@ class LedgerReader:
         ids = [row[0] for row in await self._file.rows(sql, _values(which))]
         if not ids:
             return []
-        return await self._with_blobs(
-            self._file, await self._file.rows(query("runs_by_id"), (json.dumps(ids),))
+        return await _with_blobs(
+            self._file,
+            await self._file.rows(query("runs_by_id"), (json.dumps(ids),)),
+            self._blobs,
         )
-
-    async def _with_blobs(self, file: LedgerFile, found: Sequence[Row]) -> list[RunRow]:
-        ids = json.dumps([row[ID] for row in found])
-        large = await file.rows(query("run_blobs"), (ids,))
-        return runs_from(found, large, self._blobs.read)
 
     async def run(self, run_id: str) -> RunRow | None:
         """Give one run."""
@@ -90,7 +87,7 @@ class LedgerReader:
         if key is None:
             return None
         found = await self._file.rows(query("run_by_key"), rows.encode_key(key))
-        return (await self._with_blobs(self._file, found))[0] if found else None
+        return (await _with_blobs(self._file, found, self._blobs))[0] if found else None
 
     async def attempts(self, run_id: str) -> Sequence[AttemptRow]:
         """Give the attempts of one run, oldest first."""
@@ -138,30 +135,13 @@ class LedgerReader:
             await file.rows("BEGIN")
             page = await file.rows(query("runs_after"), (*_FIRST, _PAGE))
             while page:
-                for record in await self._records_of(file, page):
+                for record in await _records_of(file, page, self._blobs):
                     yield record
                 last = page[-1]
                 after = (last[rows.DUE], last[rows.TURN], last[rows.PLUGIN_ID], last[rows.KIND])
                 page = await file.rows(query("runs_after"), (*after, _PAGE))
         finally:
             await file.close()
-
-    async def _records_of(self, file: LedgerFile, page: Sequence[Row]) -> list[RunRecord]:
-        ids = json.dumps([row[ID] for row in page])
-        names = {row[ID]: rows.decode_key(row).run_id for row in page}
-        events: dict[RunId, list[EventRow]] = {}
-        found = await file.rows(query("events"), (ids,))
-        for event in events_from(found, lambda row: names[row[8]], self._blobs.read):
-            events.setdefault(event.run_id, []).append(event)
-        writes: dict[int, bytes] = dict(await file.rows(query("writes"), (ids,)))
-        return [
-            RunRecord(
-                run,
-                events.get(run.run_id, ()),
-                codec.decode_statements(writes[row[ID]]) if row[ID] in writes else (),
-            )
-            for run, row in zip(await self._with_blobs(file, page), page, strict=True)
-        ]
 
     async def statuses(self) -> Mapping[str, Mapping[str, int]]:
         """Count occurrences: plugin id -> status -> how many."""
@@ -180,6 +160,30 @@ class LedgerReader:
         """List the accepted configurations (all, or those with one hash), newest first."""
         found = await self._file.rows(query("configs"), (hash_, limit))
         return [rows.decode_config(row) for row in found]
+
+
+async def _with_blobs(file: LedgerFile, found: Sequence[Row], blobs: BlobFiles) -> list[RunRow]:
+    ids = json.dumps([row[ID] for row in found])
+    large = await file.rows(query("run_blobs"), (ids,))
+    return runs_from(found, large, blobs.read)
+
+
+async def _records_of(file: LedgerFile, page: Sequence[Row], blobs: BlobFiles) -> list[RunRecord]:
+    ids = json.dumps([row[ID] for row in page])
+    names = {row[ID]: rows.decode_key(row).run_id for row in page}
+    events: dict[RunId, list[EventRow]] = {}
+    found = await file.rows(query("events"), (ids,))
+    for event in events_from(found, lambda row: names[row[8]], blobs.read):
+        events.setdefault(event.run_id, []).append(event)
+    writes: dict[int, bytes] = dict(await file.rows(query("writes"), (ids,)))
+    return [
+        RunRecord(
+            run,
+            events.get(run.run_id, ()),
+            codec.decode_statements(writes[row[ID]]) if row[ID] in writes else (),
+        )
+        for run, row in zip(await _with_blobs(file, page, blobs), page, strict=True)
+    ]
 
 
 def _conditions(which: RunFilter) -> str:

@@ -67,6 +67,10 @@ def decode_key(row: Row) -> RunKey:
     return RunKey(PluginId(row[0]), from_us(row[1]), row[2], RunKind(row[3]))
 
 
+#: Gives the plain text of a StrEnum member, five times quicker than its ``value``.
+_text = str.__str__
+
+
 def encode_run(run: RunRow) -> Row:
     """Give the tuple of a run, without its number.
 
@@ -77,8 +81,8 @@ def encode_run(run: RunRow) -> Row:
         key.plugin_id,
         to_us(key.due),
         key.turn,
-        key.kind.value,
-        run.status.value,
+        _text(key.kind),
+        _text(run.status),
         run.trigger,
         run.version,
         None if reason is None else reason.code,
@@ -90,12 +94,12 @@ def encode_run(run: RunRow) -> Row:
         usage.cpu_ms,
         usage.mem_mb,
         usage.wall_ms,
-        usage.measured.value,
+        _text(usage.measured),
         None if budget is None else budget.cpu_ms,
         None if budget is None else budget.mem_mb,
         ",".join(run.breaches),
         run.degraded,
-        codec.encode_values(_small(run.outputs)) if run.outputs else None,
+        _encode_outputs(run.outputs) if run.outputs else None,
         codec.encode_sources(run.inputs) if run.inputs else None,
         codec.encode_failure(run.failure),
         codec.clean(run.note),
@@ -104,12 +108,20 @@ def encode_run(run: RunRow) -> Row:
     )
 
 
-def _small(outputs: Mapping[str, Encoded]) -> dict[str, Encoded]:
-    return {name: value for name, value in outputs.items() if len(value) <= BLOB_LIMIT}
+def _encode_outputs(outputs: Mapping[str, Encoded]) -> bytes | None:
+    if _has_large(outputs):
+        outputs = {name: value for name, value in outputs.items() if len(value) <= BLOB_LIMIT}
+    return codec.encode_values(outputs)
+
+
+def _has_large(outputs: Mapping[str, Encoded]) -> bool:
+    return max(map(len, outputs.values())) > BLOB_LIMIT
 
 
 def large_outputs(run: RunRow) -> list[tuple[RunId, str, Encoded]]:
     """List (run id, name, value) of the outputs that need a file."""
+    if not run.outputs or not _has_large(run.outputs):
+        return []
     return [
         (run.run_id, name, value) for name, value in run.outputs.items() if len(value) > BLOB_LIMIT
     ]
@@ -175,7 +187,7 @@ def encode_attempt(attempt: AttemptRow) -> Row:
     usage, reason = attempt.usage, attempt.reason
     return (
         attempt.number,
-        attempt.status.value,
+        _text(attempt.status),
         to_us(attempt.started_at),
         maybe_us(attempt.finished_at),
         attempt.worker,
@@ -184,7 +196,7 @@ def encode_attempt(attempt: AttemptRow) -> Row:
         usage.cpu_ms,
         usage.mem_mb,
         usage.wall_ms,
-        usage.measured.value,
+        _text(usage.measured),
         codec.encode_failure(attempt.failure),
     )
 

@@ -1,4 +1,3 @@
-# ruff: noqa: ASYNC240 - tests look at the files between the steps
 """Large values: files that are there as long as a row speaks of them."""
 
 import hashlib
