@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TextIO
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from optifire.core.types import PluginId
 
 _JUST_BEFORE = timedelta(microseconds=1)
+#: Seconds after which the loop lets the ledger's thread run, so that a busy loop delays no commit.
+SWITCH_INTERVAL = 0.0005
 #: Rows of which the screen remembers the last one of each plugin.
 MOST_REMEMBERED = 2000
 
@@ -88,6 +91,7 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     StoreError
         The ledger cannot be used.
     """
+    sys.setswitchinterval(SWITCH_INTERVAL)
     configuration = read_configuration(home, environment=overrides.environment)
     environment = configuration.features.environment
     path = home.database(environment.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -107,16 +108,36 @@ class CycleView:
             return None
         return given_of(held) if held.key else given_all(held, self.values)
 
-    async def fetch(self, sql: str, params: Encoded, *, one: bool) -> Encoded:
-        """Answer a query on the tables of then."""
+    async def fetch(self, sql: str, params: Encoded, *, one: bool, plugin_id: str) -> Encoded:
+        """Answer a query of one plugin on the tables of then."""
         if self._reader is None:
             raise ContractError("there are no tables here", remedy="Use a host with a store")
-        return await self._reader.fetch(sql, params, one=one)
+        return await self._reader.fetch(sql, params, one=one, plugin_id=plugin_id)
 
     async def close(self) -> None:
         """Let the point in time go."""
         if self._reader is not None:
             await self._reader.close()
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """What one run may see of its cycle's view: all values, and the tables that are its own."""
+
+    cycle: CycleView
+    plugin_id: PluginId
+
+    def names(self) -> Sequence[str]:
+        """Give the names of all values that stood when the cycle began, sorted."""
+        return self.cycle.names()
+
+    def value(self, name: str) -> Given | None:
+        """Give one value of then, or None."""
+        return self.cycle.value(name)
+
+    async def fetch(self, sql: str, params: Encoded, *, one: bool) -> Encoded:
+        """Answer a query on own and shared tables of then."""
+        return await self.cycle.fetch(sql, params, one=one, plugin_id=self.plugin_id)
 
 
 def given_all(marker: ContextValue, values: Mapping[str, ContextValue]) -> Given:

@@ -19,6 +19,7 @@ from optifire.core.ledger import EventRow
 from optifire.core.ports import Outcome, RunRequest
 from optifire.core.run import Reason, RunStatus
 from optifire.runtime.admission import NonRun, Snapshot, admit, refused
+from optifire.runtime.blackboard import RunView
 from optifire.runtime.dataflow import Dataflow, Node
 from optifire.runtime.draft import Draft
 from optifire.runtime.entrance import Entrance
@@ -173,7 +174,7 @@ class Cycle:
             started=row.started_at or self.due,
             timeout=parts.safety_timeout or job.timeout,
             given=got.given,
-            view=self._view,
+            view=RunView(self._view, job.plugin_id),
             events=node.firing.events,
             replay=parts.clock.timeless,
         )

@@ -166,7 +166,7 @@ class Leavings:
     def reject(self, row: RunRow, failure: Failure, values: Values) -> None:
         """Take back everything of a run whose table writes failed; it is stored as failed."""
         row.status = RunStatus.FAILED
-        row.reason = Reason("contract", failure.type)
+        row.reason = Reason("error", failure.type)
         row.failure = failure
         self.events = [event for event in self.events if event.run_id != row.run_id]
         self._undeclared = [value for value in self._undeclared if value.run_id != row.run_id]

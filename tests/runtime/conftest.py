@@ -76,7 +76,9 @@ class FakeStore:
 
 
 class FakeReader:
-    async def fetch(self, sql: str, params: Encoded, *, one: bool) -> Encoded:
+    async def fetch(
+        self, sql: str, params: Encoded, *, one: bool, plugin_id: str = ""
+    ) -> Encoded:
         return enc([])
 
     async def close(self) -> None:
