@@ -1,0 +1,208 @@
+"""The page on isolation: what it says holds is tried, and what it says does not hold as well."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.docs.conftest import Reader
+
+PAGE = Path(__file__).parents[2] / "docs" / "isolation.md"
+
+#: What only the service should know.
+WORD = "open-sesame"
+
+IMPL = """
+import ctypes, os, subprocess, sys, time
+from optifire.plugins import Plugin, PluginMetadata, PluginResult
+
+class Misdeed(Plugin):
+    def describe(self):
+        return PluginMetadata.create(plugin_id="{id}", version="1", description="misbehaves")
+
+    def plan(self):
+        return {{"schedule": "@manual", "timeout": 2}}
+
+    async def run(self, context):
+        told = {{}}
+        {body}
+        return PluginResult(success=True, data=told)
+"""
+
+#: A program that ends by itself, but not before anybody has looked.
+CHILD = "told['pid'] = subprocess.Popen(['sleep', '30'], start_new_session={}).pid"
+#: Writes what is no message into the socket over which a run answers.
+GARBAGE = """for fd in range(3, 64):
+            link = f'/proc/self/fd/{fd}'
+            if os.path.exists(link) and os.readlink(link).startswith('socket:'):
+                os.write(fd, bytes([255]) * 4096)"""
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What a plugin does, and how its run then ends."""
+
+    body: str
+    status: str
+
+
+HOLDS = {
+    "exits": Deed("os._exit(0)", "crashed"),
+    "segfaults": Deed("ctypes.string_at(0)", "crashed"),
+    "loops": Deed("while True: pass", "timed_out"),
+    "loops_in_c": Deed("sum(range(10**13))", "timed_out"),
+    "starts_a_child": Deed(CHILD.format("False"), "succeeded"),
+    "sends_garbage": Deed(GARBAGE, "crashed"),
+    "floods": Deed("print('x' * 10_000_000)", "succeeded"),
+    "attaches": Deed(
+        "await context.db.fetch_all(\"ATTACH 'data/paper.db' AS other\")",
+        "failed",
+    ),
+    "reads_environ": Deed("told['seen'] = dict(os.environ)", "succeeded"),
+    "lists_descriptors": Deed(
+        "told['fds'] = [os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd')"
+        " if os.path.exists(f'/proc/self/fd/{n}')]",
+        "succeeded",
+    ),
+    "half_done": Deed("context.data['half'] = 1; raise RuntimeError('in the middle')", "failed"),
+}
+DOES_NOT_HOLD = {
+    "takes_memory": Deed("told['bytes'] = len(bytearray(b'x') * 200_000_000)", "succeeded"),
+    "reads_secrets": Deed(
+        "told['read'] = (context.data_dir.parents[2] / 'configs/secrets.env').read_text()",
+        "succeeded",
+    ),
+    "leaves_the_group": Deed(CHILD.format("True"), "succeeded"),
+}
+DEEDS = {**HOLDS, **DOES_NOT_HOLD}
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def home(new_reader: Callable[[], Reader]) -> Reader:
+    """Give a reader in a home with one plugin for each deed."""
+    reader = new_reader()
+    reader.give("optifire init home")
+    reader.give("cd home")
+    lines = ["environment: paper", "plugin_paths: [bad]", "plugins:"]
+    for name, deed in DEEDS.items():
+        folder = reader.folder / "bad" / name
+        folder.mkdir(parents=True)
+        text = IMPL.format(id=name, body=deed.body)
+        (folder / "impl.py").write_text(text, encoding="utf-8")
+        lines.append(f"  {name}: {{enabled: true}}")
+    text = "\n".join(lines) + "\n"
+    (reader.folder / "configs/features.yaml").write_text(text, encoding="utf-8")
+    secrets = reader.folder / "configs/secrets.env"
+    secrets.write_text(f"TOKEN={WORD}\n", encoding="utf-8")
+    secrets.chmod(0o600)
+    return reader
+
+
+@pytest.fixture
+def run(home: Reader) -> Callable[[str], dict[str, Any]]:
+    """Give the function that makes one run and gives its record."""
+
+    def made(name: str) -> dict[str, Any]:
+        home.try_to(f"optifire run {name}")
+        (record,) = home.ask(f"optifire runs --plugin {name} --limit 1")
+        assert record["status"] == DEEDS[name].status, record
+        found: dict[str, Any] = record
+        return found
+
+    return made
+
+
+def lives(pid: int) -> bool:
+    """Tell whether a process is there; one that was killed may wait for init to reap it."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("name", ["exits", "segfaults", "loops", "loops_in_c", "sends_garbage"])
+def test_a_run_that_goes_wrong_is_a_record_and_nothing_more(
+    name: str, run: Callable[[str], dict[str, Any]]
+) -> None:
+    assert run(name)["reason"]
+
+
+def test_what_a_run_started_ends_with_it(run: Callable[[str], dict[str, Any]]) -> None:
+    assert not lives(run("starts_a_child")["outputs"]["pid"])
+
+
+def test_of_a_flood_64_kilobytes_are_kept(
+    home: Reader, run: Callable[[str], dict[str, Any]]
+) -> None:
+    record = run("floods")
+    shown = home.give(f"optifire run-info {record['run_id']} --logs")
+    assert 60_000 < shown.count("x") < 70_000
+
+
+def test_a_foreign_database_cannot_be_attached(run: Callable[[str], dict[str, Any]]) -> None:
+    assert "ATTACH" in run("attaches")["error"]
+
+
+def test_the_environment_of_the_service_is_not_seen(
+    home: Reader, run: Callable[[str], dict[str, Any]]
+) -> None:
+    home.environ["OPTIFIRE_TEST_TOKEN"] = WORD
+    try:
+        seen = run("reads_environ")["outputs"]["seen"]
+    finally:
+        del home.environ["OPTIFIRE_TEST_TOKEN"]
+    assert "PATH" in seen
+    assert WORD not in seen.values()
+
+
+def test_no_file_of_the_service_is_open_in_a_run(run: Callable[[str], dict[str, Any]]) -> None:
+    opened = run("lists_descriptors")["outputs"]["fds"]
+    assert opened
+    assert not [name for name in opened if name.endswith((".db", "-wal", "-shm", ".lock", ".log"))]
+
+
+def test_half_done_work_leaves_nothing(run: Callable[[str], dict[str, Any]]) -> None:
+    assert run("half_done")["outputs"] == {}
+
+
+# --- what the page says does not hold ---------------------------------------------------------
+
+
+def test_memory_over_budget_is_marked_and_not_stopped(
+    run: Callable[[str], dict[str, Any]],
+) -> None:
+    record = run("takes_memory")
+    assert record["mem_mb"] > record["budget"]["mem_mb"]
+    assert record["measured"] == "metered"
+    assert record["breaches"]
+
+
+def test_a_run_reads_what_its_user_may_read(run: Callable[[str], dict[str, Any]]) -> None:
+    assert WORD in run("reads_secrets")["outputs"]["read"]
+
+
+def test_a_process_that_leaves_its_group_outlives_the_run(
+    run: Callable[[str], dict[str, Any]],
+) -> None:
+    pid = run("leaves_the_group")["outputs"]["pid"]
+    assert lives(pid)
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    "words", ["`secrets.env` and the ledger", "`setsid` can outlive its run", "It is not stopped"]
+)
+def test_the_page_says_so(words: str) -> None:
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert words.replace("`secrets.env`", "`configs/secrets.env`") in text
