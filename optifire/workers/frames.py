@@ -9,17 +9,21 @@ Equal frames give equal bytes.
 
 from __future__ import annotations
 
+import importlib
 import math
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import numpy as np
 
 from optifire.workers.plain import Plainer, canonical, refuse, refuse_type, subclass
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+else:
+    # `wire` imports this module where numpy is imported already; written so that nothing else does.
+    np = sys.modules.get("numpy") or importlib.import_module("numpy")
 
 #: Kinds of numpy dtypes that are plain: bool, signed, unsigned, float, instant.
 _PLAIN_KINDS: Final = "biufM"

@@ -74,7 +74,7 @@ class IsolatedWorker:
         live = link.fork()
         try:
             live.stop_after(DESCRIBE_TIMEOUT)
-            live.send(say.Describe(folder))
+            live.talk.send(say.Describe(folder))
             return await _description(live, folder)
         finally:
             await ended(live)
@@ -89,9 +89,9 @@ async def conduct(live: Live, order: say.Order, request: RunRequest) -> Outcome:
     loop = asyncio.get_running_loop()
     began = loop.time()
     live.stop_after(request.timeout)
-    live.send(order)
+    live.talk.send(order)
     rss, done = 0, None
-    while (message := await live.next()) is not None:
+    while (message := await live.talk.next()) is not None:
         if isinstance(message, say.Started):
             rss = message.rss
         elif isinstance(message, say.Done):
@@ -130,7 +130,7 @@ def remove(folder: str) -> None:
 
 async def _description(live: Live, folder: str) -> Description:
     said: say.Described | say.Faulty | None = None
-    while (message := await live.next()) is not None:
+    while (message := await live.talk.next()) is not None:
         if isinstance(message, say.Described | say.Faulty):
             said = message
             live.answered()

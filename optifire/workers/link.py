@@ -78,10 +78,6 @@ class Link:
         """Give the zygote's process id."""
         return self._process.pid
 
-    def covers(self, modules: tuple[str, ...]) -> bool:
-        """Tell whether everything that a job imports at the top is there."""
-        return set(modules) <= set(self.settings.modules)
-
     async def start(self) -> None:
         """Start the process and wait until it can fork; raises `OptifireError` if it cannot."""
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -89,7 +85,7 @@ class Link:
         self._control = near
         self._log, log_writer = log_pipe()
         try:
-            self._process = self._spawn(far.fileno(), log_writer)
+            self._process = _spawn(self.settings, self._folder, far.fileno(), log_writer)
         except OSError:
             near.close()
             os.close(self._log)
@@ -107,20 +103,6 @@ class Link:
             self._process.kill()
             await self.close()
             raise
-
-    def _spawn(self, control: int, log: int) -> subprocess.Popen[bytes]:
-        settings = msgspec.json.encode(self.settings).decode()
-        command = [sys.executable, "-P", "-m", "optifire.child"]
-        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [*command, str(control), str(os.getpid()), settings],
-            pass_fds=(control,),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=dict(ENVIRONMENT),
-            cwd=self._folder,
-            start_new_session=True,
-        )
 
     # --- children ---------------------------------------------------------------------------
 
@@ -156,7 +138,7 @@ class Link:
             live = self._unsent[0]
             wanted = say.encode(say.Fork(live.number, live.number in self._pooled))
             try:
-                socket.send_fds(self._control, [wanted], [live.far.fileno(), live.log_writer])
+                socket.send_fds(self._control, [wanted], [live.talk.far.fileno(), live.log_writer])
             except BlockingIOError:
                 self._loop.add_writer(self._control.fileno(), self._flush)
                 return
@@ -255,6 +237,23 @@ class Link:
         self._control.close()
         for descriptor in (self._log, self._pidfd):
             os.close(descriptor)
+
+
+def _spawn(
+    settings: say.ChildSettings, folder: Path, control: int, log: int
+) -> subprocess.Popen[bytes]:
+    text = msgspec.json.encode(settings).decode()
+    command = [sys.executable, "-P", "-m", "optifire.child"]
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [*command, str(control), str(os.getpid()), text],
+        pass_fds=(control,),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=dict(ENVIRONMENT),
+        cwd=folder,
+        start_new_session=True,
+    )
 
 
 def _not_started(status: int, said: str) -> OptifireError:

@@ -1,48 +1,44 @@
-"""The service's side of one child: its socket, its log, its life and its end."""
+"""The service's side of one child: its life, its end, and what it printed."""
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from optifire.workers import messages as say
 from optifire.workers.printed import drain, log_pipe
+from optifire.workers.talk import Talk
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
-    from optifire.workers.messages import FromChild
+    from optifire.workers import messages as say
 
 #: Seconds between TERM and KILL.
 GRACE: Final = 0.2
 #: Seconds after KILL in which a zygote has to report the end, else it is stuck itself.
 STUCK: Final = 5.0
-_CHUNK: Final = 1 << 18
-#: A child asks one question at a time; one that sends more than this is not ours any more.
-_MOST_WAITING: Final = 16
 
 
 class Live:
-    """One child as the service sees it: messages come in, an end comes, nothing blocks.
+    """One child as the service sees it.
 
     Attributes
     ----------
     number
         By which the zygote knows it.
-    far, log_writer
-        The child's ends of run socket and log pipe, closed here once they are sent.
+    talk
+        Its socket.
+    log_writer
+        The child's end of the log pipe, closed here once it is sent.
     ended
         Done when the process is gone and reaped, or was never there.
     why_lost
         Why there is no exit status: the zygote died or could not fork.
-    garbage
-        What was wrong with what the child sent, empty while all is well.
+    on_stuck
+        Called when a kill has brought no end after 5 s; the zygote is stuck then, and goes.
     overdue
         True when it was stopped because its time was up.
     """
@@ -50,101 +46,24 @@ class Live:
     def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
         self.number = number
         self._loop = loop
-        self.log_reader, self.log_writer = log_pipe()
+        self.talk = Talk(loop, self._kill)
         try:
-            self._near, self.far = socket.socketpair()
+            self.log_reader, self.log_writer = log_pipe()
         except OSError:
-            os.close(self.log_reader)
-            os.close(self.log_writer)
+            self.talk.close()
             raise
-        self._near.settimeout(0)
         self.pid = 0
         self._pidfd: int | None = None
-        self._frames = say.Frames()
-        self._unsent: deque[memoryview] = deque()
-        self._waiting: deque[FromChild] = deque()
-        self._news: asyncio.Future[None] | None = None
         self.ended: asyncio.Future[say.Ended | None] = loop.create_future()
         self.why_lost = ""
-        self.garbage = ""
         self.overdue = False
         self._stopping: signal.Signals | None = None
         self._timers: list[asyncio.TimerHandle] = []
-        self.on_stuck = self._give_up
-        loop.add_reader(self._near.fileno(), self._readable)
-
-    # --- talking ----------------------------------------------------------------------------
-
-    def send(self, message: say.ToChild) -> None:
-        """Send one message, now as far as the socket takes it."""
-        self._unsent.append(memoryview(say.framed(message)))
-        if len(self._unsent) == 1:
-            self._flush()
-
-    async def next(self) -> FromChild | None:
-        """Give the next message of the child, None when it has ended and said all."""
-        while not self._waiting:
-            if self.ended.done():
-                return None
-            self._news = self._loop.create_future()
-            try:
-                await self._news
-            finally:
-                self._news = None
-        return self._waiting.popleft()
-
-    def _flush(self) -> None:
-        while self._unsent:
-            try:
-                sent = self._near.send(self._unsent[0])
-            except BlockingIOError:
-                self._loop.add_writer(self._near.fileno(), self._flush)
-                return
-            except (BrokenPipeError, ConnectionResetError):
-                self._unsent.clear()  # the child is ending; its end is what counts
-                break
-            if sent == len(self._unsent[0]):
-                self._unsent.popleft()
-            else:
-                self._unsent[0] = self._unsent[0][sent:]
-        self._loop.remove_writer(self._near.fileno())
-
-    def _readable(self) -> None:
-        if not self._read():
-            self._loop.remove_reader(self._near.fileno())
-
-    def _read(self) -> bool:
-        """Take in what has arrived; False when no more can come."""
-        try:
-            data = self._near.recv(max(_CHUNK, min(self._frames.wanted, 1 << 24)))
-        except BlockingIOError:
-            return True
-        except ConnectionResetError:
-            return False
-        if not data or self.garbage:
-            return False
-        try:
-            self._waiting.extend(say.from_child.decode(body) for body in self._frames.feed(data))
-        except (msgspec.DecodeError, ValueError) as broken:
-            self._broken(str(broken))
-        if len(self._waiting) > _MOST_WAITING:
-            self._broken(f"{len(self._waiting)} messages at once")
-        self._tell()
-        return True
-
-    def _broken(self, what: str) -> None:
-        self.garbage = what
-        self.stop(signal.SIGKILL)
-
-    def _tell(self) -> None:
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
-
-    # --- life and end -----------------------------------------------------------------------
+        self.on_stuck: Callable[[], None] = self._kill
 
     def sent(self) -> None:
         """Close the child's ends, which travel or have travelled."""
-        self.far.close()
+        self.talk.far.close()
         if self.log_writer >= 0:
             os.close(self.log_writer)
             self.log_writer = -1
@@ -161,18 +80,13 @@ class Live:
             return
         self._stopping = first
         self._signal(first)
-        later, action = (GRACE, self._kill) if first is signal.SIGTERM else (STUCK, self._stuck)
-        self._timers.append(self._loop.call_later(later, action))
+        if first is signal.SIGTERM:
+            self._timers.append(self._loop.call_later(GRACE, self._kill))
+        else:
+            self._timers.append(self._loop.call_later(STUCK, self.on_stuck))
 
     def _kill(self) -> None:
         self.stop(signal.SIGKILL)
-
-    def _stuck(self) -> None:
-        if not self.ended.done():
-            self.on_stuck()
-
-    def _give_up(self) -> None:
-        self.lost("it did not end when it was killed")
 
     def _signal(self, number: signal.Signals) -> None:
         if self._pidfd is not None:
@@ -203,12 +117,9 @@ class Live:
         """Take note of the end; what the child said before it is still heard."""
         if self.ended.done():
             return
-        waiting = True
-        while waiting:
-            before = len(self._waiting), self._frames.wanted
-            waiting = self._read() and (len(self._waiting), self._frames.wanted) != before
+        self.disarm()
         self.ended.set_result(ended)
-        self._tell()
+        self.talk.finish()
 
     def lost(self, why: str) -> None:
         """End without an exit status: the zygote is gone, or there never was a child."""
@@ -237,9 +148,7 @@ class Live:
         """Let every descriptor and timer go."""
         self.disarm()
         self.sent()
-        self._loop.remove_reader(self._near.fileno())
-        self._loop.remove_writer(self._near.fileno())
-        self._near.close()
+        self.talk.close()
         if self._pidfd is not None:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)

@@ -39,8 +39,8 @@ def without_answer(live: Live, request: RunRequest) -> Outcome:
     exit_ = live.ended.result()
     if live.overdue:
         return timed_out(request)
-    if live.garbage:
-        return _crashed("garbage", f"what it sent is no answer: {live.garbage}")
+    if live.talk.garbage:
+        return _crashed("garbage", f"what it sent is no answer: {live.talk.garbage}")
     if exit_ is None:
         return _crashed("zygote", live.why_lost)
     if os.WIFSIGNALED(exit_.status):

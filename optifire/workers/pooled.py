@@ -99,8 +99,8 @@ async def _conduct(live: Live, order: say.Order, request: RunRequest) -> tuple[O
     loop = asyncio.get_running_loop()
     began = loop.time()
     live.stop_after(request.timeout)
-    live.send(order)
-    while (message := await live.next()) is not None:
+    live.talk.send(order)
+    while (message := await live.talk.next()) is not None:
         if isinstance(message, say.Done):
             live.disarm()
             outcome = message.outcome

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 async def answered(live: Live, question: say.Question, view: View) -> None:
     """Answer one question from the view of the run; gives up when the child has ended."""
     if isinstance(question, say.AskNames):
-        live.send(say.Reply(names=list(view.names())))
+        live.talk.send(say.Reply(names=list(view.names())))
     elif isinstance(question, say.AskValue):
-        live.send(say.Reply(given=view.value(question.name)))
+        live.talk.send(say.Reply(given=view.value(question.name)))
     else:
         reply = await _rows(live, question, view)
         if reply is not None:
-            live.send(reply)
+            live.talk.send(reply)
 
 
 async def _rows(live: Live, question: say.AskRows, view: View) -> say.Reply | None:

@@ -94,7 +94,7 @@ class Zygotes:
         """
         async with self._starting:
             link = self._data
-            if link is not None and link.alive and link.covers(modules):
+            if link is not None and link.alive and set(modules) <= set(link.settings.modules):
                 return link
             known = link.settings.modules if link is not None else BASE_MODULES
             self._data = await self._start(tuple(dict.fromkeys((*known, *modules))))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 import pytest
 import pytest_asyncio
 
@@ -140,15 +137,6 @@ async def worker(
         yield made
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["isolated", "pooled"])
-async def apart(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Worker]:
-    """Give a worker with processes of its own."""
-    async for made in _workers(request.param, tmp_path_factory.mktemp("home")):
-        yield made
-
-
 # --- what a run is given ----------------------------------------------------------------------
 
 
@@ -187,19 +175,6 @@ async def test_random_numbers_follow_from_the_key(worker: Worker) -> None:
     other = plain(await worker.run(request_for("draw_own", due=NOON + timedelta(minutes=1))))
     assert first == again != other
     assert first == {"own": pytest.approx(0.6303, abs=1)}
-
-
-async def test_random_numbers_are_the_same_in_every_worker(tmp_path: Path) -> None:
-    drawn = []
-    for kind in ("inline", "isolated", "pooled"):
-        async for made in _workers(kind, tmp_path):
-            drawn += [plain(await made.run(request_for("draw_own")))]
-    assert drawn[0] == drawn[1] == drawn[2]
-
-
-async def test_shared_generators_are_seeded_in_every_process(apart: Worker) -> None:
-    first = plain(await apart.run(request_for("draw")))
-    assert plain(await apart.run(request_for("draw"))) == first
 
 
 async def test_own_folders_stay_and_temporary_ones_go(worker: Worker) -> None:
@@ -402,92 +377,6 @@ async def test_processor_time_is_measured(worker: Worker) -> None:
     assert usage.measured is (Measured.EXACT if worker.name == "inline" else Measured.METERED)
 
 
-# --- processes --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("do", "code", "detail"),
-    [
-        ("exit_hard", "exit", "code 3"),
-        ("exit_zero", "exit", "code 0"),
-        ("segfault", "signal", "SIGSEGV"),
-        ("write_garbage", "garbage", "no answer"),
-        ("claim_gigabyte", "garbage", "1,073,741,824 bytes"),
-        ("close_everything", "exit", "code 70"),
-    ],
-)
-async def test_a_process_that_dies_is_a_crash_with_its_reason(
-    apart: Worker, do: str, code: str, detail: str
-) -> None:
-    outcome = await apart.run(request_for(do))
-    assert outcome.status is RunStatus.CRASHED
-    assert outcome.reason is not None
-    assert (outcome.reason.code, detail in outcome.reason.detail) == (code, True), outcome.reason
-    assert plain(await apart.run(request_for("count"))) == {"calls": 1}
-
-
-async def test_what_a_dying_process_printed_is_kept(apart: Worker) -> None:
-    assert (await apart.run(request_for("exit_hard"))).log == b"about to go\n"
-    assert b"Segmentation fault" in (await apart.run(request_for("segfault"))).log
-
-
-async def test_output_below_python_is_kept(apart: Worker) -> None:
-    assert (await apart.run(request_for("speak_below"))).log == b"below python\n"
-
-
-async def test_an_endless_loop_is_stopped_and_shows_where_it_was(apart: Worker) -> None:
-    outcome = await apart.run(request_for("loop_for_ever", timeout=0.2))
-    assert outcome.status is RunStatus.TIMED_OUT
-    assert b"in loop_for_ever" in outcome.log
-
-
-@pytest.mark.parametrize("do", ["loop_deaf", "leave_process"])
-async def test_the_whole_group_goes_with_its_process(apart: Worker, do: str) -> None:
-    outcome = await apart.run(request_for(do, timeout=0.2))
-    expected = RunStatus.TIMED_OUT if do == "loop_deaf" else RunStatus.SUCCEEDED
-    assert outcome.status is expected
-    if apart.name == "pooled" and do == "leave_process":
-        await apart.stop()
-        await apart.start()
-    assert not [each for each in psutil.process_iter(["cmdline"]) if _is_left_over(each)]
-
-
-def _is_left_over(process: psutil.Process) -> bool:
-    command: list[str] | None = process.info["cmdline"]
-    return command == ["/bin/sleep", "1000"]
-
-
-@pytest.mark.parametrize("do", ["leave_task", "leave_thread"])
-async def test_tasks_and_threads_left_behind_do_not_hold_a_run(apart: Worker, do: str) -> None:
-    assert plain(await apart.run(request_for(do))) == {"answer": 1}
-
-
-async def test_a_child_has_a_clean_environment_and_only_its_own_descriptors(
-    apart: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPTIFIRE_SECRETS_KEY", "very secret")
-    outputs = plain(await apart.run(request_for("process")))
-    assert outputs["pid"] != os.getpid()
-    assert outputs["group"] == outputs["pid"]
-    assert "OPTIFIRE_SECRETS_KEY" not in outputs["environment"]
-    assert "OPENBLAS_NUM_THREADS" in outputs["environment"]
-    # 0 to 2, the run's socket, and the folder being listed; no other run's.
-    assert len(outputs["files"]) == 5
-    assert outputs["modules"] == []
-
-
-async def test_cancelling_kills_the_process(apart: Worker) -> None:
-    before = set(psutil.Process().children(recursive=True))
-    task = asyncio.ensure_future(apart.run(request_for("loop_for_ever")))
-    while not (apart.name == "pooled" or set(psutil.Process().children(recursive=True)) - before):
-        await asyncio.wait([task], timeout=0.01)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    alive = [each for each in psutil.Process().children(recursive=True) if each not in before]
-    assert alive == []
-
-
 async def test_descriptors_and_processes_do_not_grow(worker: Worker) -> None:
     async def round_of_runs() -> None:
         for do in ("succeed", "fail", "wait_for_ever"):
@@ -498,52 +387,6 @@ async def test_descriptors_and_processes_do_not_grow(worker: Worker) -> None:
     for _ in range(3):
         await round_of_runs()
     assert descriptors() <= before + 1  # a pool may refill itself
-
-
-@pytest.mark.parametrize("kind", ["isolated", "pooled"])
-async def test_nothing_is_left_after_stop(kind: str, tmp_path: Path) -> None:
-    before = descriptors()
-    children = set(psutil.Process().children(recursive=True))
-    async for made in _workers(kind, tmp_path):
-        await made.run(request_for("succeed"))
-        await made.run(request_for("exit_hard"))
-    assert set(psutil.Process().children(recursive=True)) <= children
-    assert descriptors() == before
-
-
-async def test_stopping_ends_runs_in_progress(tmp_path: Path) -> None:
-    made = make("isolated", tmp_path)
-    await made.start()
-    run = asyncio.ensure_future(made.run(request_for("loop_for_ever")))
-    await asyncio.wait([run], timeout=0.1)
-    await made.stop()
-    assert (await run).status is RunStatus.CRASHED
-
-
-async def test_a_zygote_that_dies_takes_its_runs_along_and_is_replaced(tmp_path: Path) -> None:
-    async for made in _workers("isolated", tmp_path):
-        run = asyncio.ensure_future(made.run(request_for("loop_for_ever")))
-        zygote = _zygote_of(made)
-        while not zygote.children():
-            await asyncio.wait([run], timeout=0.01)
-        zygote.send_signal(signal.SIGKILL)
-        outcome = await run
-        assert outcome.status is RunStatus.CRASHED
-        assert outcome.reason is not None
-        assert outcome.reason.code == "zygote"
-        assert plain(await made.run(request_for("count"))) == {"calls": 1}
-
-
-def _zygote_of(worker: Worker) -> psutil.Process:
-    assert isinstance(worker, IsolatedWorker)
-    (pid,) = worker.zygote_pids()
-    return psutil.Process(pid)
-
-
-async def test_siblings_of_two_plugins_do_not_meet(apart: Worker) -> None:
-    for _ in range(2):
-        assert plain(await apart.run(request_for("x", plugin="siblings"))) == {"a": 4, "b": 6}
-        assert plain(await apart.run(request_for("x", plugin="relative"))) == {"a": 40}
 
 
 async def test_kinds_of_runs_have_ids_of_their_own(worker: Worker) -> None:

@@ -1,0 +1,134 @@
+"""The service's side of one run's socket: nothing blocks, and what arrives is checked."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from optifire.workers import messages as say
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from optifire.workers.messages import FromChild
+
+_CHUNK: Final = 1 << 18
+#: A child asks one question at a time; one that sends more than this is not ours any more.
+_MOST_WAITING: Final = 16
+
+
+class Talk:
+    """Messages to and from one child.
+
+    Parameters
+    ----------
+    on_garbage
+        Called when the child has sent what is no message; nothing more is read then.
+
+    Attributes
+    ----------
+    far
+        The child's end, to be closed here once it is sent.
+    garbage
+        What was wrong with what the child sent, empty while all is well.
+    over
+        True when nothing more can come.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_garbage: Callable[[], None]) -> None:
+        self._loop = loop
+        self._on_garbage = on_garbage
+        self._near, self.far = socket.socketpair()
+        self._near.settimeout(0)
+        self._frames = say.Frames()
+        self._unsent: deque[memoryview] = deque()
+        self._waiting: deque[FromChild] = deque()
+        self._news: asyncio.Future[None] | None = None
+        self.garbage = ""
+        self.over = False
+        loop.add_reader(self._near.fileno(), self._readable)
+
+    def send(self, message: say.ToChild) -> None:
+        """Send one message, now as far as the socket takes it."""
+        self._unsent.append(memoryview(say.framed(message)))
+        if len(self._unsent) == 1:
+            self._flush()
+
+    async def next(self) -> FromChild | None:
+        """Give the next message of the child, None when it has said all."""
+        while not self._waiting:
+            if self.over:
+                return None
+            self._news = self._loop.create_future()
+            try:
+                await self._news
+            finally:
+                self._news = None
+        return self._waiting.popleft()
+
+    def _flush(self) -> None:
+        while self._unsent:
+            try:
+                sent = self._near.send(self._unsent[0])
+            except BlockingIOError:
+                self._loop.add_writer(self._near.fileno(), self._flush)
+                return
+            except (BrokenPipeError, ConnectionResetError):
+                self._unsent.clear()  # the child is ending; its end is what counts
+                break
+            if sent == len(self._unsent[0]):
+                self._unsent.popleft()
+            else:
+                self._unsent[0] = self._unsent[0][sent:]
+        self._loop.remove_writer(self._near.fileno())
+
+    def _readable(self) -> None:
+        if not self._read():
+            self._loop.remove_reader(self._near.fileno())
+
+    def _read(self) -> bool:
+        """Take in what has arrived; False when no more can come."""
+        try:
+            data = self._near.recv(max(_CHUNK, min(self._frames.wanted, 1 << 24)))
+        except BlockingIOError:
+            return True
+        except ConnectionResetError:
+            return False
+        if not data or self.garbage:
+            return False
+        try:
+            self._waiting.extend(say.from_child.decode(body) for body in self._frames.feed(data))
+        except (msgspec.DecodeError, ValueError) as broken:
+            self._broken(str(broken))
+        if len(self._waiting) > _MOST_WAITING:
+            self._broken(f"{len(self._waiting)} messages at once")
+        self._tell()
+        return True
+
+    def _broken(self, what: str) -> None:
+        self.garbage = what
+        self._on_garbage()
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    def finish(self) -> None:
+        """Hear what the child said before it ended; nothing more can come."""
+        going_on = True
+        while going_on:
+            before = len(self._waiting), self._frames.wanted
+            going_on = self._read() and (len(self._waiting), self._frames.wanted) != before
+        self.over = True
+        self._tell()
+
+    def close(self) -> None:
+        """Let the descriptors go."""
+        self.far.close()
+        self._loop.remove_reader(self._near.fileno())
+        self._loop.remove_writer(self._near.fileno())
+        self._near.close()
