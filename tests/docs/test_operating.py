@@ -54,7 +54,7 @@ class demo:  # noqa: N801 - reads as a statement: with demo(reader)
     def __enter__(self) -> None:
         with (self._reader.folder / "up.log").open("wb") as log:
             self._service = subprocess.Popen(
-                ["optifire", "up", "--no-view", "--pace", "0.2"],
+                ["optifire", "up", "--no-view", "--pace", "2"],
                 cwd=self._reader.folder,
                 env=self._reader.environ,
                 stdin=subprocess.DEVNULL,
