@@ -94,6 +94,8 @@ def description_of(loaded: Loaded) -> Description:
 
 def subject_of(plugin: object) -> Subject:
     """Give one plugin as the host takes it up; raises `PluginFault` naming file and line."""
+    if isinstance(plugin, Subject):
+        return plugin
     loaded = loaded_of(plugin)
     description = description_of(loaded)
     place = Path(loaded.folder)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from optifire.sdk.plugin import Plugin
+    from optifire.workers.loading import Loaded
 
 #: How often a plugin is made, and each asked, to see whether it says the same.
 TIMES = 2
@@ -41,7 +42,7 @@ async def describe_is_pure(trial: Trial) -> AsyncIterator[Finding]:
     try:
         with watched() as seen:
             for _ in range(TIMES):
-                plugin = _bare(trial)
+                plugin = instance(_loaded(trial))
                 for _ in range(TIMES):
                     metadata.append(_metadata(plugin, trial))
                     plans.append(_plan(plugin, trial))
@@ -55,10 +56,10 @@ async def describe_is_pure(trial: Trial) -> AsyncIterator[Finding]:
             yield trial.finding(rule, f"{what}() answers differently each time", "Give constants")
 
 
-def _bare(trial: Trial) -> Plugin:
+def _loaded(trial: Trial) -> Loaded:
     if isinstance(trial.loaded, OptifireError):
         raise NotTriedError("it cannot be loaded")
-    return instance(trial.loaded)
+    return trial.loaded
 
 
 def _metadata(plugin: Plugin, trial: Trial) -> PluginMetadata:
@@ -124,7 +125,7 @@ async def plan_is_sound(trial: Trial) -> AsyncIterator[Finding]:
 async def settings_hold(trial: Trial) -> AsyncIterator[Finding]:
     """Hold when settings survive being written down, and defaults written out change nothing."""
     rule = "settings_hold"
-    shape = getattr(type(_bare(trial)), "Config", None)
+    shape = getattr(_loaded(trial).cls, "Config", None)
     if shape is None:
         if decode_value(encode_value(dict(trial.config))) != dict(trial.config):
             yield trial.finding(rule, "the settings are not plain values", "Use what YAML has")

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from optifire.core.errors import OptifireError
 from optifire.core.ports import BarReader, Frame
@@ -132,9 +132,10 @@ class Trial:
         return Finding(rule, Level.ERROR, self.where, message, remedy)
 
     def _made(self) -> PluginLike:
+        """Give the plugin, loaded once: what it keeps in its modules outlives its runs."""
         if isinstance(self.subject, OptifireError):
             raise self.subject
-        return self.plugin
+        return cast("PluginLike", self.subject)
 
 
 # --- what describe() and plan() do besides ----------------------------------------------------

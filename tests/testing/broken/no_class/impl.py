@@ -1,0 +1,3 @@
+"""Has no plugin class."""
+
+VALUE = 1

@@ -1,0 +1,25 @@
+"""Returns what cannot be recorded."""
+
+# ruff: noqa: ARG002 - a plugin need not look at its context
+
+from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
+
+
+class NotPlain(Plugin):
+    """Returns what cannot be recorded."""
+
+    def describe(self) -> PluginMetadata:
+        return PluginMetadata.create(
+            plugin_id="not_plain",
+            version="1.0.0",
+            description="Broken on purpose",
+            outputs=["value"],
+            est_cpu_ms=5,
+            est_mem_mb=8,
+        )
+
+    def plan(self) -> dict[str, object]:
+        return {"schedule": "@close"}
+
+    async def run(self, context: PluginContext) -> PluginResult:
+        return PluginResult(success=True, data={"value": object()})

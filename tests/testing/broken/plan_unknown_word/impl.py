@@ -1,0 +1,25 @@
+"""Runs at a word that nobody knows."""
+
+# ruff: noqa: ARG002 - a plugin need not look at its context
+
+from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
+
+
+class PlanUnknownWord(Plugin):
+    """Runs at a word that nobody knows."""
+
+    def describe(self) -> PluginMetadata:
+        return PluginMetadata.create(
+            plugin_id="plan_unknown_word",
+            version="1.0.0",
+            description="Broken on purpose",
+            outputs=["value"],
+            est_cpu_ms=5,
+            est_mem_mb=8,
+        )
+
+    def plan(self) -> dict[str, object]:
+        return {"schedule": "@oepn"}
+
+    async def run(self, context: PluginContext) -> PluginResult:
+        return PluginResult(success=True, data={"value": 1.0})
