@@ -43,9 +43,12 @@ class LazyBars:
         """Give the reader of recorded data."""
         if self._source is None:
             from optifire.calendars.registry import load_calendar
+            from optifire.data.shift import shift_after
             from optifire.data.source import BarSource
 
             settings = self._settings
+            if settings.shift_after is not None:
+                shift_after(settings.shift_after)
             home = Path(settings.home)
             self._source = BarSource(
                 home,

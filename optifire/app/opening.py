@@ -36,6 +36,7 @@ from optifire.runtime.recovery import recover
 from optifire.runtime.runner import Runner
 from optifire.runtime.timer import ApsTimer
 from optifire.store.blobs import blobs_of
+from optifire.store.codec import to_us
 from optifire.store.reader import LedgerReader
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.inline import InlineWorker
@@ -68,7 +69,9 @@ class Overrides:
     console: TextIO | None = None
 
 
-def worker_settings(home: Home, settings: Settings, *, replay: bool = False) -> WorkerSettings:
+def worker_settings(
+    home: Home, settings: Settings, *, replay: bool = False, shift_after: datetime | None = None
+) -> WorkerSettings:
     """Give what the workers of a home are made with."""
     return WorkerSettings(
         home=home.root,
@@ -76,6 +79,7 @@ def worker_settings(home: Home, settings: Settings, *, replay: bool = False) -> 
         aliases=settings.data.aliases,
         symbol=settings.data.default_symbol,
         replay=replay,
+        shift_after=None if shift_after is None else to_us(shift_after),
     )
 
 

@@ -65,8 +65,18 @@ async def compare(ours: Path, theirs: Path, scope: Scope) -> Comparison:
     StoreError
         One of the files is not a ledger.
     """
-    async with LedgerReader(ours) as left, LedgerReader(theirs) as right:
-        return await _compare(_within(left.records(), scope), _within(right.records(), scope))
+    compared = 0
+    found: list[Difference] = []
+    async for difference in _pairs(ours, theirs, scope):
+        compared += 1
+        if difference is not None:
+            found.append(difference)
+    return Comparison(compared, len(found), found[0] if found else None)
+
+
+async def differences(ours: Path, theirs: Path, scope: Scope) -> list[Difference]:
+    """Give all runs that differ between two ledgers, by (due, turn, plugin id)."""
+    return [one async for one in _pairs(ours, theirs, scope) if one is not None]
 
 
 async def _within(records: AsyncIterator[RunRecord], scope: Scope) -> AsyncIterator[RunRecord]:
@@ -75,23 +85,18 @@ async def _within(records: AsyncIterator[RunRecord], scope: Scope) -> AsyncItera
             yield record
 
 
-async def _compare(ours: AsyncIterator[RunRecord], theirs: AsyncIterator[RunRecord]) -> Comparison:
-    """Merge two streams sorted by key."""
-    compared = differing = 0
-    first: Difference | None = None
-    left, right = await anext(ours, None), await anext(theirs, None)
-    while left is not None or right is not None:
-        compared += 1
-        take_left, take_right = _which(left, right)
-        difference = _difference(left if take_left else None, right if take_right else None)
-        if difference is not None:
-            differing += 1
-            first = first or difference
-        if take_left:
-            left = await anext(ours, None)
-        if take_right:
-            right = await anext(theirs, None)
-    return Comparison(compared, differing, first)
+async def _pairs(ours: Path, theirs: Path, scope: Scope) -> AsyncIterator[Difference | None]:
+    """Go through both ledgers by key: None for a run that is the same in both."""
+    async with LedgerReader(ours) as mine, LedgerReader(theirs) as other:
+        lefts, rights = _within(mine.records(), scope), _within(other.records(), scope)
+        left, right = await anext(lefts, None), await anext(rights, None)
+        while left is not None or right is not None:
+            take_left, take_right = _which(left, right)
+            yield _difference(left if take_left else None, right if take_right else None)
+            if take_left:
+                left = await anext(lefts, None)
+            if take_right:
+                right = await anext(rights, None)
 
 
 def _which(left: RunRecord | None, right: RunRecord | None) -> tuple[bool, bool]:

@@ -43,7 +43,9 @@ async def replay(
     """
     async with AsyncExitStack() as resources:
         configuration = read_configuration(home)
-        settings = worker_settings(home, configuration.settings, replay=True)
+        settings = worker_settings(
+            home, configuration.settings, replay=True, shift_after=options.shift_after
+        )
         describer = IsolatedWorker(settings)
         resources.push_async_callback(describer.stop)
         catalogs = Catalogs(home, describer)

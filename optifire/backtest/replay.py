@@ -50,7 +50,8 @@ class ReplayOptions:
     """What to replay: whole days of the market, both included, of all jobs or of some.
 
     Without `db` the ledger is thrown away at the end; `workers` is how many runs of one cycle go
-    on at once; `against` is a ledger to be compared with when the replay has ended.
+    on at once; `against` is a ledger to be compared with when the replay has ended. With
+    `shift_after` all data that became known after that instant is changed (a look-ahead check).
     """
 
     first: date
@@ -60,6 +61,7 @@ class ReplayOptions:
     workers: int = 2
     isolated: bool = False
     against: Path | None = None
+    shift_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,12 +192,16 @@ class Fence:
         self.own: tuple[str, ...] = ()
         self._up = False
         self._installed = False
+        self._wrote_bytecode = True
 
     def raise_for(self, roots: Sequence[str], own: Sequence[str]) -> None:
         """Put the fence up for one run, or move it for the next one; ``own`` are real paths."""
         self.roots = (*_system_roots(), *map(_real, roots))
         self.own = tuple(own)
         self._up = True
+        # What is imported late is compiled, and the interpreter would write that down.
+        self._wrote_bytecode = not sys.dont_write_bytecode
+        sys.dont_write_bytecode = True
         if not self._installed:
             self._installed = True
             _refuse_randomness()
@@ -205,6 +209,8 @@ class Fence:
 
     def lower(self) -> None:
         """Let everything through again, between runs."""
+        if self._up:
+            sys.dont_write_bytecode = not self._wrote_bytecode
         self._up = False
 
     def _audit(self, event: str, args: tuple[Any, ...]) -> None:

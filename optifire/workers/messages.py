@@ -150,6 +150,8 @@ class ChildSettings(msgspec.Struct, frozen=True):
         Symbols that stand for others, and the one behind ``market_data``.
     replay
         Recorded data is not looked at again once it is loaded.
+    shift_after
+        Microseconds after which all recorded data is changed (a look-ahead check); None: nowhere.
     """
 
     home: str
@@ -158,6 +160,7 @@ class ChildSettings(msgspec.Struct, frozen=True):
     aliases: dict[str, str] = {}
     symbol: str = "SPY"
     replay: bool = False
+    shift_after: int | None = None
 
 
 class Fork(_Message, tag="fork"):

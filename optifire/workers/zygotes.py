@@ -35,6 +35,8 @@ class WorkerSettings:
     replay
         True: recorded data is not looked at again once it is loaded, and plugins' own folders
         are fresh ones that go with the worker.
+    shift_after
+        Microseconds after which all recorded data is changed (a look-ahead check); None: nowhere.
     """
 
     home: Path
@@ -43,6 +45,7 @@ class WorkerSettings:
     aliases: Mapping[str, str] = field(default_factory=dict)
     symbol: str = "SPY"
     replay: bool = False
+    shift_after: int | None = None
 
     def child(self, modules: Sequence[str]) -> say.ChildSettings:
         """Give what a zygote with these modules is told."""
@@ -53,6 +56,7 @@ class WorkerSettings:
             aliases=dict(self.aliases),
             symbol=self.symbol,
             replay=self.replay,
+            shift_after=self.shift_after,
         )
 
 
