@@ -115,7 +115,8 @@ def owe(job: Job, dues: Sequence[Due], now: datetime) -> Owed:
     if not late:
         return Owed([firing_of(job, due) for due in timely])
     rule = misfire_of(job, late[-1])
-    kept = _kept(rule, late, followed=bool(timely))
+    followed = any(due.skip is None and due.instant > late[-1].instant for due in timely)
+    kept = _kept(rule, late, followed=followed)
     dropped = late[: len(late) - kept]
     status = RunStatus.MISSED if rule is Misfire.SKIP else RunStatus.COALESCED
     chosen = sorted([*late[len(late) - kept :], *timely], key=lambda due: due.instant)

@@ -108,6 +108,16 @@ class Slots:
         self._reserved = {"risk": 1, "exec": 1}
         self._held: dict[int, str] = {}
         self._queue: list[tuple[int, datetime, str, int, _Claim]] = []
+        self._waiting: set[int] = set()
+
+    def __len__(self) -> int:
+        """Count the slots that are taken."""
+        return len(self._held)
+
+    @property
+    def waiting(self) -> int:
+        """How many occurrences wait for a slot."""
+        return len(self._queue)
 
     def take(self, firing: Firing, go: Callable[[], None]) -> bool:
         """Take a slot now (True), or call `go` when one has been given later (False)."""
@@ -115,6 +125,7 @@ class Slots:
             return True
         entry = (firing.job.priority, firing.due, firing.job.plugin_id, id(firing))
         heapq.heappush(self._queue, (*entry, _Claim(firing, go)))
+        self._waiting.add(id(firing))
         return False
 
     def holds(self, firing: Firing) -> bool:
@@ -122,7 +133,14 @@ class Slots:
         return id(firing) in self._held
 
     def give_back(self, firing: Firing) -> None:
-        """Free the slot of a run that has ended, and give it to who waits first."""
+        """Free the slot of a run that is over, and give it to who waits first.
+
+        One that still waited for a slot waits no more.
+        """
+        if id(firing) in self._waiting:
+            self._waiting.discard(id(firing))
+            self._queue = [entry for entry in self._queue if entry[-1].firing is not firing]
+            heapq.heapify(self._queue)
         kind = self._held.pop(id(firing), None)
         if kind is None:
             return
@@ -134,6 +152,7 @@ class Slots:
         while self._queue:
             entry = heapq.heappop(self._queue)
             if self._grant(entry[-1].firing):
+                self._waiting.discard(id(entry[-1].firing))
                 entry[-1].go()
                 break
             passed.append(entry)

@@ -64,6 +64,10 @@ class Blackboard:
         """Give the value of a name as committed last."""
         return self._values.get(name)
 
+    def left_by(self, run_id: str) -> dict[str, ContextValue]:
+        """Give the values that one run left and no other has replaced, by name."""
+        return {name: held for name, held in self._values.items() if held.run_id == run_id}
+
     def owner_of_bare(self, key: str) -> PluginId | None:
         """Give the plugin that a bare name belongs to by an earlier write, None if free."""
         value = self._values.get(key)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 #: An APScheduler trigger must always name a next instant; this is the longest silence, a heartbeat.
 HEARTBEAT = timedelta(seconds=5)
@@ -58,6 +58,7 @@ class SystemClock:
 
     def __init__(self, timer: Timer) -> None:
         self._timer = timer
+        self._woken = False
         self._bell = asyncio.Event()
         timer.start(self._bell.set)
 
@@ -70,15 +71,15 @@ class SystemClock:
         self._timer.arm(until)
         while True:
             now = self.now()
-            if self._bell.is_set() or (until is not None and now >= until):
-                woken = self._bell.is_set()
-                self._bell.clear()
-                if woken or (until is not None and now >= until):
-                    return now
+            self._bell.clear()
+            if self._woken or (until is not None and now >= until):
+                self._woken = False
+                return now
             await self._bell.wait()
 
     def wake(self) -> None:
-        """End a `wait` early."""
+        """End a `wait` early: the one that goes on, or else the next."""
+        self._woken = True
         self._bell.set()
 
     async def pause(self, seconds: float) -> None:
@@ -124,42 +125,68 @@ class PacedClock:
         The virtual instant to begin at.
     pace
         Real seconds that lie at least between two jumps.
+    elapsed
+        Seconds of real time that never go back.
+    let_pass
+        Lets real seconds pass.
     """
 
     timeless = False
 
-    def __init__(self, start: datetime, pace: float) -> None:
+    def __init__(
+        self,
+        start: datetime,
+        pace: float,
+        *,
+        elapsed: Callable[[], float] = monotonic,
+        let_pass: Callable[[float], Awaitable[None]] = real_pause,
+    ) -> None:
+        self._elapsed = elapsed
+        self._let_pass = let_pass
         self._anchor = start
-        self._since = monotonic()
+        self._since = elapsed()
         self._pace = pace
         self._bell = asyncio.Event()
 
     def now(self) -> datetime:
         """Give the instant jumped to, plus the real time that has passed since."""
-        return self._anchor + timedelta(seconds=monotonic() - self._since)
+        return self._anchor + timedelta(seconds=self._elapsed() - self._since)
 
     async def wait(self, until: datetime | None) -> datetime:
         """Jump to an instant once the pace allows it; without one, wait for `wake`."""
-        self._bell.clear()
-        left = self._pace - (monotonic() - self._since)
-        if until is None or left > 0:
-            try:
-                async with asyncio.timeout(None if until is None else left):
-                    await self._bell.wait()
-            except TimeoutError:
-                pass
-            else:
-                return self.now()
-        if until is not None and until > self.now():
-            self._anchor, self._since = until, monotonic()
-        elif until is not None:
-            self._anchor, self._since = self.now(), monotonic()
+        left = self._pace - (self._elapsed() - self._since)
+        waits = until is None or left > 0
+        if self._bell.is_set() or (
+            waits and await self._woken_within(None if until is None else left)
+        ):
+            self._bell.clear()
+            return self.now()
+        if until is not None:
+            self._anchor, self._since = max(until, self.now()), self._elapsed()
         return self.now()
 
     def wake(self) -> None:
-        """End a `wait` early."""
+        """End a `wait` early: the one that goes on, or else the next."""
         self._bell.set()
 
     async def pause(self, seconds: float) -> None:
         """Let real time pass."""
-        await real_pause(seconds)
+        await self._let_pass(seconds)
+
+    async def _woken_within(self, seconds: float | None) -> bool:
+        """Wait for `wake`, but no longer than some real seconds (None: for as long as it takes)."""
+        bell = asyncio.ensure_future(self._bell.wait())
+        rings = {bell}
+        if seconds is not None:
+            rings.add(asyncio.ensure_future(self._passed(seconds)))
+        try:
+            await asyncio.wait(rings, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for ring in rings:
+                ring.cancel()
+        return self._bell.is_set()
+
+    async def _passed(self, seconds: float) -> Literal[True]:
+        """Let real time pass."""
+        await self._let_pass(seconds)
+        return True

@@ -11,7 +11,6 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from optifire.core.errors import StoreError
@@ -24,9 +23,10 @@ from optifire.runtime.dataflow import Dataflow, Node
 from optifire.runtime.draft import Draft
 from optifire.runtime.entrance import Entrance
 from optifire.runtime.needs import Moment, Supply, Values, supply
-from optifire.runtime.outcome import Leavings, close_attempt, open_attempt
+from optifire.runtime.outcome import Leavings, close_attempt, open_attempt, refuse_attempt
 from optifire.runtime.overlap import Manner
-from optifire.runtime.resolver import Pull, resolve
+from optifire.runtime.patience import Patience
+from optifire.runtime.resolver import Plan, Pull, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,8 +74,8 @@ class Cycle:
             parts.slots,
             again=lambda node: self._post(lambda: self._flow.ready.append(node)),
             refuse=lambda node, why: self._post(lambda: self._end_without_run(node, why)),
-            tell=self._tell_to_end,
         )
+        self._flow = Dataflow(Plan(), self._tell_to_end)
 
     async def run(self) -> CycleEnd:
         """Bring every firing to a terminal record."""
@@ -85,7 +85,9 @@ class Cycle:
         try:
             async with asyncio.TaskGroup() as self._group:
                 plan = resolve(self._firings, self._parts, self._values)
-                self._flow = Dataflow(plan)
+                self._flow = Dataflow(plan, self._tell_to_end)
+                for node in self._flow.nodes.values():
+                    self._parts.live.expect(node.live)
                 self._draft.begin(self._flow.nodes.values(), self.due, self.turn)
                 for pull in plan.earlier:
                     self._await_earlier(pull)
@@ -99,6 +101,7 @@ class Cycle:
                 await recorder.write(settled)
             await recorder.end_cycle()
         finally:
+            self._entrance.abandon(self._flow.nodes.values())
             await self._view.close()
         return CycleEnd(self.due, self.turn, tuple(self._leavings.events), self._chain)
 
@@ -120,9 +123,9 @@ class Cycle:
         parts = self._parts
         snapshot = Snapshot(parts.clock.now(), parts.is_on, parts.clock.timeless, self._chain)
         objection = admit(node.firing, snapshot)
-        if objection is None and node.live is None:
+        if objection is None and not node.entered:
             objection = self._entrance.overlap(node)
-            if objection is None and node.live is None:
+            if objection is None and not node.entered:
                 return
         if objection is None:
             got = self._supply(node)
@@ -137,28 +140,23 @@ class Cycle:
         """Gather what a run needs from what the cycle began with and has made since."""
         parts = self._parts
         moment = Moment(self.due, node.firing.job.schedule.calendar, parts.schedule_of)
-        why_not = self._flow.why_not
         return supply(
-            node.edges, self._values, parts.graph, moment, lambda edge: why_not(edge, parts.live)
+            node.edges,
+            self._values.joined(node.arrived),
+            parts.graph,
+            moment,
+            lambda edge: self._flow.why_not(edge, parts.live, self.due),
         )
 
     def _await_earlier(self, pull: Pull) -> None:
         """Wait for a run of an earlier cycle, but no longer than the job's own grace."""
-        node = self._flow.nodes[pull.plugin_id]
-        told = False
+        parts = self._parts
+        patience = Patience(
+            self._flow.nodes[pull.plugin_id], pull.run, parts.board, self._flow.release
+        )
 
-        def tell() -> None:
-            nonlocal told
-            if not told:
-                told = True
-                self._post(lambda: self._flow.release(node))
-
-        async def give_up() -> None:
-            await self._parts.clock.pause(pull.patience.total_seconds())
-            tell()
-
-        timer = self._group.create_task(give_up())
-        pull.run.watchers += [tell, partial(_cancel, timer)]
+        timer = self._after(pull.patience.total_seconds(), patience.node, patience.give_up)
+        pull.run.watchers += [lambda: self._post(patience.settle), timer.cancel]
 
     def _start(self, node: Node, got: Supply) -> None:
         """Write the attempt ahead; it starts after the commit."""
@@ -182,43 +180,49 @@ class Cycle:
 
     async def _commit(self) -> None:
         """Write everything decided since the last commit; start what it admitted."""
-        batch, starting, unsettled = self._draft.take()
-        recorder = self._parts.recorder
+        taken, recorder = self._draft.take(), self._parts.recorder
         try:
-            rejected = await (recorder.intend(batch) if starting else recorder.write(batch))
+            write = recorder.intend if taken.starting else recorder.write
+            rejected = await write(taken.batch)
         except StoreError as error:
-            for node in starting:
-                node.row.status, node.row.attempts = RunStatus.DUE, node.row.attempts - 1
-                self._end_without_run(node, refused("store", error.message))
-            starting = []
-            rejected = await recorder.write(self._draft.without_starts(batch))
-        for node in starting:
+            for node in taken.starting:
+                refuse_attempt(node.row, refused("store", error.message), self._parts.clock)
+            taken.unsettled += taken.starting
+            taken.starting.clear()
+            rejected = await recorder.write(self._draft.without_starts(taken.batch))
+        for node in taken.starting:
             node.task = self._group.create_task(self._attempt(node))
         failures = {one.run_id: one.failure for one in rejected}
-        for node in unsettled:
+        for node in taken.unsettled:
             if node.row.run_id in failures:
                 self._leavings.reject(node.row, failures[node.row.run_id], self._values)
             self._ended(node)
+        for node in (*taken.settling, *taken.unsettled):
+            self._parts.live.settle(node.live)
 
     async def _attempt(self, node: Node) -> None:
         """Make one attempt and post its outcome; a told end is an outcome, not an error."""
         assert node.request is not None  # noqa: S101 - set by _start
+        node.begun = True
         try:
-            outcome = await self._parts.runner.attempt(node.request)
+            if node.told:
+                outcome = _cancelled(node)
+            else:
+                outcome = await self._parts.runner.attempt(node.request)
         except asyncio.CancelledError:
             if not node.told:
                 raise
-            outcome = Outcome(RunStatus.CANCELLED, Reason("cancelled", node.told))
+            outcome = _cancelled(node)
         self._post(lambda: self._finish(node, outcome))
 
     def _finish(self, node: Node, outcome: Outcome) -> None:
         """Take in how an attempt ended: try again, or end the run."""
-        node.task = None
+        node.task, node.begun = None, False
         ending = close_attempt(node.firing, node.row, outcome, self._parts, self._draft.batch)
         self._draft.touch(node.row)
         if ending.retry_after is not None:
             self._parts.slots.give_back(node.firing)
-            self._group.create_task(self._try_again(node, ending.retry_after))
+            self._after(ending.retry_after, node, lambda: self._flow.ready.append(node))
             return
         self._leavings.take(ending, self._values)
         if outcome.statements and node.row.status is RunStatus.SUCCEEDED:
@@ -226,18 +230,31 @@ class Cycle:
         else:
             self._ended(node)
 
-    async def _try_again(self, node: Node, seconds: float) -> None:
-        await self._parts.clock.pause(seconds)
-        self._post(lambda: self._flow.ready.append(node))
+    def _after(self, seconds: float, node: Node, what: Callable[[], None]) -> asyncio.Task[None]:
+        """Do something for a node after a pause, unless the node ends before."""
+
+        async def ring() -> None:
+            await self._parts.clock.pause(seconds)
+            self._post(what)
+
+        timer = self._group.create_task(ring())
+        node.timers.append(timer)
+        return timer
 
     def _tell_to_end(self, node: Node, why: str, manner: Manner) -> None:
-        """End a run in progress because somebody says so."""
+        """End an occurrence because somebody says so, wherever it is on its way.
+
+        An attempt that is written down but has not begun ends when it begins; a second word
+        changes nothing unless it is the harder one.
+        """
+        if node.ended or (node.told and manner is not Manner.AT_ONCE):
+            return
         node.told = why
         if node.request is not None:
             node.request.abrupt = manner is Manner.AT_ONCE
-        if node.task is not None:
+        if node.task is not None and node.begun:
             node.task.cancel()
-        else:
+        elif node.row.status is RunStatus.DUE:
             cancelled = NonRun(RunStatus.CANCELLED, Reason("cancelled", why))
             self._post(lambda: self._end_without_run(node, cancelled))
 
@@ -252,7 +269,10 @@ class Cycle:
     def _ended(self, node: Node) -> None:
         """Let go of what a run held and of who waits for it."""
         self._flow.end(node)
+        for timer in node.timers:
+            timer.cancel()
         self._entrance.leave(node)
+        self._draft.settling.append(node)
         self._bell.set()
 
     def _post(self, what: Callable[[], None]) -> None:
@@ -261,6 +281,6 @@ class Cycle:
         self._bell.set()
 
 
-def _cancel(task: asyncio.Task[None]) -> None:
-    """End a timer that is not needed any more."""
-    task.cancel()
+def _cancelled(node: Node) -> Outcome:
+    """Give the outcome of an attempt that somebody ended."""
+    return Outcome(RunStatus.CANCELLED, Reason("cancelled", node.told))

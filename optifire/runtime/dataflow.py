@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from optifire.core.firing import Firing
 from optifire.core.graph import Edge
-from optifire.core.ledger import RunRow, new_run
+from optifire.core.ledger import ContextValue, RunRow, new_run
 from optifire.core.ports import RunRequest
 from optifire.core.run import RunStatus
-from optifire.runtime.overlap import LiveRun, LiveRuns
+from optifire.runtime.overlap import LiveRun, LiveRuns, Manner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from optifire.core.types import PluginId
     from optifire.runtime.resolver import Plan
 
@@ -23,32 +27,49 @@ if TYPE_CHECKING:
 class Node:
     """One firing inside its cycle: what it still waits for, and who waits for it.
 
-    ``told`` is why somebody ended it, empty while nobody did.
+    ``live`` is how other cycles see it, ``entered`` whether overlap has let it in. ``told`` is why
+    somebody ended it, empty while nobody did. ``arrived`` holds what a run of an earlier cycle
+    left for it while it waited, ``timers`` what is to ring for it yet.
     """
 
     firing: Firing
     row: RunRow
     edges: tuple[Edge, ...]
+    live: LiveRun
     waits: int = 0
     dependents: list[Node] = field(default_factory=list)
-    live: LiveRun | None = None
+    entered: bool = False
     task: asyncio.Task[None] | None = None
     request: RunRequest | None = None
+    arrived: dict[str, ContextValue] = field(default_factory=dict)
+    timers: list[asyncio.Task[None]] = field(default_factory=list)
+    begun: bool = False
     ended: bool = False
     told: str = ""
 
 
 class Dataflow:
-    """The nodes of one cycle; a node is ready when everything it waits for has ended."""
+    """The nodes of one cycle; a node is ready when everything it waits for has ended.
 
-    def __init__(self, plan: Plan) -> None:
+    Parameters
+    ----------
+    plan
+        Who waits for whom.
+    tell
+        Ends a node because somebody says so: why, and in which manner.
+    """
+
+    def __init__(self, plan: Plan, tell: Callable[[Node, str, Manner], None]) -> None:
         self.nodes: dict[PluginId, Node] = {}
         self.ready: deque[Node] = deque()
         for firing in plan.firings:
             row = firing.row or new_run(firing.key, trigger=firing.trigger)
             row.version = firing.job.version
             row.budget = firing.job.budget
-            self.nodes[firing.job.plugin_id] = Node(firing, row, plan.edges[firing.job.plugin_id])
+            edges = plan.edges[firing.job.plugin_id]
+            node = Node(firing, row, edges, LiveRun(firing, lambda _why, _manner: None))
+            node.live.end = partial(tell, node)
+            self.nodes[firing.job.plugin_id] = node
         for plugin_id, producers in plan.waits.items():
             self.nodes[plugin_id].waits = len(producers)
             for producer in sorted(producers):
@@ -71,14 +92,14 @@ class Dataflow:
         for dependent in node.dependents:
             self.release(dependent)
 
-    def why_not(self, edge: Edge, live: LiveRuns) -> str:
+    def why_not(self, edge: Edge, live: LiveRuns, due: datetime) -> str:
         """Say what became of a producer that left no fresh value."""
         producer = edge.producer
         if edge.off or producer is None:
             return edge.why
         node = self.nodes.get(producer)
         if node is None:
-            running = live.latest_of(producer) is not None
+            running = live.latest_of(producer, due) is not None
             return f"{producer} is still running" if running else f"{producer} has nothing fresh"
         if node.row.status is RunStatus.SUCCEEDED:
             return f"{producer} gave no {edge.key}"

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optifire.core.ledger import Batch, RunRow
 from optifire.core.run import RunStatus
+from optifire.runtime.dataflow import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from optifire.runtime.dataflow import Node
-
 _UNFINISHED = frozenset({RunStatus.DUE, RunStatus.RUNNING})
+
+
+@dataclass(slots=True)
+class Taken:
+    """One batch, the nodes it starts, and those whose end it decides or makes known."""
+
+    batch: Batch
+    starting: list[Node]
+    unsettled: list[Node]
+    settling: list[Node]
 
 
 class Draft:
@@ -33,6 +42,8 @@ class Draft:
         self.batch = Batch()
         #: Successes with table writes: they end for others only when the writes stand.
         self.unsettled: list[Node] = []
+        #: Ended with this commit: other cycles may see what they left once it has returned.
+        self.settling: list[Node] = []
 
     def begin(self, nodes: Iterable[Node], due: datetime, turn: int) -> None:
         """Write every occurrence of the cycle down before any of it starts."""
@@ -50,14 +61,16 @@ class Draft:
         self.touch(node.row)
         self._starting.append(node)
 
-    def take(self) -> tuple[Batch, list[Node], list[Node]]:
-        """Give the batch to write, the nodes it starts and those it settles; begin a new one."""
-        batch, starting, unsettled = self.batch, self._starting, self.unsettled
+    def take(self) -> Taken:
+        """Give what is to be written and whom it starts, ends and settles; begin anew."""
+        batch = self.batch
+        taken = Taken(batch, self._starting, self.unsettled, self.settling)
         batch.runs = [
             row for row in self._rows.values() if not (self._timeless and row.status in _UNFINISHED)
         ]
-        self.batch, self._starting, self.unsettled, self._rows = Batch(), [], [], {}
-        return batch, starting, unsettled
+        self.batch, self._rows = Batch(), {}
+        self._starting, self.unsettled, self.settling = [], [], []
+        return taken
 
     @staticmethod
     def without_starts(batch: Batch) -> Batch:

@@ -171,14 +171,9 @@ class Engine:
 
         A job that was on goes on where it was; one switched on now starts at its next occurrence.
         """
-        old, now = self._planner, self.rooms.clock.now()
-        kept = {each: old.cursor for each in program.jobs if each in self._program.jobs}
+        known, now = self._program.jobs.keys(), self.rooms.clock.now()
+        self._planner = self._planner.successor(program.jobs.values(), known, now)
         self._program = program
-        self._planner = Planner(
-            program.jobs.values(), start=max(now, old.cursor), since=kept, jumping=self.pace.jumping
-        )
-        for firing in old.pending:
-            self._planner.add(firing)
         self._parts = self._make_parts()
         self.rooms.clock.wake()
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from optifire.core.job import Effect, Overlap
+from optifire.core.job import Effect, Job, Overlap
 from optifire.runtime.admission import NonRun, Slots, skipped
 from optifire.runtime.dataflow import Node
-from optifire.runtime.overlap import LiveRun, LiveRuns, Manner, Move, Waiting, decide
+from optifire.runtime.overlap import LiveRuns, Manner, Move, Waiting, decide
 
 _DISPLACED = skipped("overlap", "a newer occurrence took its place")
 
@@ -25,32 +25,30 @@ class Entrance:
         Considers a node again, in its cycle's own time.
     refuse
         Ends a node without a run, in its cycle's own time.
-    tell
-        Ends a node's run in progress: why, and in which manner.
     """
 
     live: LiveRuns
     slots: Slots
     again: Callable[[Node], None]
     refuse: Callable[[Node, NonRun], None]
-    tell: Callable[[Node, str, Manner], None]
 
     def overlap(self, node: Node) -> NonRun | None:
         """Apply the overlap rule; the way is free when the node is in progress afterwards."""
         firing = node.firing
-        others = self.live.others(firing.job)
-        busy = bool(others) or self.live.queued(firing.job)
+        busy = bool(self.live.others(firing.job)) or self.live.queued(firing.job)
         move = decide(firing.job.overlap, busy=busy, forced=bool(firing.force))
+        if move in {Move.SKIP, Move.END_OTHERS} and not self.live.busy_with(firing.job.plugin_id):
+            move = Move.WAIT  # another job of the lane is busy: one at a time, and neither goes
         if move is Move.SKIP:
             return skipped("overlap")
         if move is Move.RUN:
             self._enter(node)
-        elif move is Move.WAIT:
+        else:
             self.live.wait(
                 Waiting(firing, lambda: self._let_go(node), lambda: self.refuse(node, _DISPLACED))
             )
-        else:
-            self._end_others(node, others)
+            if move is Move.END_OTHERS:
+                self._end_others(firing.job)
         return None
 
     def slot(self, node: Node) -> bool:
@@ -58,14 +56,22 @@ class Entrance:
         return self.slots.take(node.firing, lambda: self.again(node))
 
     def leave(self, node: Node) -> None:
-        """Give back slot and place: the run has ended."""
+        """Give back slot and place, or the place in a queue: the occurrence is over."""
         self.slots.give_back(node.firing)
-        if node.live is not None:
+        self.live.withdraw(node.firing)
+        if node.entered:
+            node.entered = False
             self.live.remove(node.live)
-            node.live = None
+
+    def abandon(self, nodes: Iterable[Node]) -> None:
+        """Hold nothing for these nodes any more, even if their cycle did not end well."""
+        for node in nodes:
+            node.ended = True
+            self.leave(node)
+            self.live.settle(node.live)
 
     def _enter(self, node: Node) -> None:
-        node.live = LiveRun(node.firing, lambda why, manner: self.tell(node, why, manner))
+        node.entered = True
         self.live.add(node.live)
 
     def _let_go(self, node: Node) -> None:
@@ -73,19 +79,12 @@ class Entrance:
             self._enter(node)
             self.again(node)
 
-    def _end_others(self, node: Node, others: Sequence[LiveRun]) -> None:
-        """End the runs in progress, then go on with this one."""
-        terminate = node.firing.job.overlap is Overlap.TERMINATE_OTHER
-        left = len(others)
-
-        def one_less() -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                self._let_go(node)
-
-        for other in others:
-            other.watchers.append(one_less)
+    def _end_others(self, job: Job) -> None:
+        """End the runs in progress; the one that waits goes on when the last of them is over."""
+        terminate = job.overlap is Overlap.TERMINATE_OTHER
+        for other in self.live.others(job):
+            if other.firing.job.plugin_id != job.plugin_id:
+                continue
             killable = other.firing.job.effect is not Effect.EFFECTFUL
             manner = Manner.AT_ONCE if terminate and killable else Manner.GRACE
-            other.end(f"a newer occurrence of {node.firing.job.plugin_id} is due", manner)
+            other.end(f"a newer occurrence of {job.plugin_id} is due", manner)

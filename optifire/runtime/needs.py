@@ -90,6 +90,14 @@ class Values:
             return None
         return (held, False) if is_fresh(edge.need, held, edge.producer, moment) else None
 
+    def joined(self, arrived: Mapping[str, ContextValue]) -> Values:
+        """Give these values together with those that one run was made to wait for."""
+        if not arrived:
+            return self
+        both = Values({**self.before, **arrived})
+        both.made = self.made
+        return both
+
     def forget(self, run_id: RunId) -> None:
         """Take back what a run made: its writes did not stand."""
         self.made = {name: value for name, value in self.made.items() if value.run_id != run_id}

@@ -110,14 +110,33 @@ class Orchestrator:
         """Write spans and notes down and start one cycle for each (due, turn)."""
         if owed.spans or notes:
             batch = Batch(runs=[span_row(span) for span in owed.spans], notes=list(notes))
-            await self._conductor.parts().recorder.write(batch)
+            await self._unless_stopped(self._conductor.spawn("record", self._write(batch)))
         for firings in cycles_of(owed.firings):
             name = f"cycle {firings[0].due:%Y-%m-%dT%H:%M:%S}Z turn {firings[0].turn}"
             idle = firings[0].idle and not self._in_step
             work = self._when_idle(firings) if idle else self._work(firings)
             running = self._conductor.spawn(name, work)
             if self._in_step:
-                await running
+                await self._unless_stopped(running)
+            if self._stopping.is_set():
+                return
+
+    async def _unless_stopped(self, work: Awaitable[None]) -> None:
+        """Wait for some work to end, but no longer than until `stop`: the owner drains it."""
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            both = {asyncio.ensure_future(work), stopping}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+
+    def _write(self, batch: Batch) -> Callable[[], Awaitable[None]]:
+        """Give the work of writing down what does not run."""
+
+        async def work() -> None:
+            await self._conductor.parts().recorder.write(batch)
+
+        return work
 
     def _when_idle(self, firings: Sequence[Firing]) -> Callable[[], Awaitable[None]]:
         """Give the work of one idle job: after the one before it, when nothing else runs."""

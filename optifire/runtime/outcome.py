@@ -19,8 +19,9 @@ from optifire.core.ledger import (
     RunRow,
     TableWrites,
 )
-from optifire.core.run import Reason, RunStatus
+from optifire.core.run import RunStatus
 from optifire.runtime.blackboard import marker_of
+from optifire.runtime.recorder import fail_writes
 from optifire.runtime.retry import backoff_seconds
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from optifire.core.ports import Clock, Outcome
     from optifire.core.run import Failure
     from optifire.core.types import Encoded, PluginId
+    from optifire.runtime.admission import NonRun
     from optifire.runtime.needs import Values
     from optifire.runtime.parts import Parts
 
@@ -56,6 +58,14 @@ def open_attempt(row: RunRow, clock: Clock, worker: str, batch: Batch) -> None:
         batch.attempts.append(
             AttemptRow(row.run_id, row.attempts, RunStatus.RUNNING, now, worker=worker)
         )
+
+
+def refuse_attempt(row: RunRow, objection: NonRun, clock: Clock) -> None:
+    """Take back an attempt that could not be written ahead: it was never made."""
+    row.status, row.attempts = RunStatus.DUE, row.attempts - 1
+    row.started_at, row.worker = None, ""
+    row.move(objection.status, objection.reason)
+    row.finished_at = clock.now()
 
 
 def close_attempt(
@@ -165,9 +175,7 @@ class Leavings:
 
     def reject(self, row: RunRow, failure: Failure, values: Values) -> None:
         """Take back everything of a run whose table writes failed; it is stored as failed."""
-        row.status = RunStatus.FAILED
-        row.reason = Reason("error", failure.type)
-        row.failure = failure
+        fail_writes(row, failure)
         self.events = [event for event in self.events if event.run_id != row.run_id]
         self._undeclared = [value for value in self._undeclared if value.run_id != row.run_id]
         values.forget(row.run_id)

@@ -7,12 +7,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from optifire.core.firing import Firing
 from optifire.core.job import Job, Overlap
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from optifire.core.run import RunKey
     from optifire.core.types import PluginId
 
 
@@ -36,11 +40,14 @@ class Manner(Enum):
 
 @dataclass(slots=True, eq=False)
 class LiveRun:
-    """One run in progress: how to end it, and whom to tell when it has ended."""
+    """One occurrence from its cycle's beginning to its record: how to end it, and whom to tell.
+
+    The watchers are told once its end has been committed, so that what it left can be seen.
+    """
 
     firing: Firing
     end: Callable[[str, Manner], None]
-    watchers: list[Callable[[], None]] = field(default_factory=list)
+    watchers: list[Callable[[], object]] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -69,9 +76,11 @@ def decide(policy: Overlap, *, busy: bool, forced: bool) -> Move:
 
 
 class LiveRuns:
-    """All runs in progress and all buffered occurrences of this service."""
+    """All occurrences of this service that are not settled: expected, buffered, in progress."""
 
     def __init__(self) -> None:
+        self._unsettled: dict[PluginId, list[LiveRun]] = {}
+        self._latest: dict[PluginId, RunKey] = {}
         self._live: dict[str, list[LiveRun]] = {}
         self._waiting: dict[str, deque[Waiting]] = {}
         self._quiet = asyncio.Event()
@@ -82,22 +91,47 @@ class LiveRuns:
         return sum(map(len, self._live.values()))
 
     def all(self) -> list[LiveRun]:
-        """Give the runs in progress."""
-        return [run for runs in self._live.values() for run in runs]
+        """Give every occurrence whose end is not committed yet."""
+        return [run for runs in self._unsettled.values() for run in runs]
+
+    def expect(self, run: LiveRun) -> None:
+        """Take in an occurrence whose cycle has begun; it is unsettled from now on."""
+        plugin_id = run.firing.job.plugin_id
+        self._unsettled.setdefault(plugin_id, []).append(run)
+        self._latest[plugin_id] = run.firing.key
+
+    def settle(self, run: LiveRun) -> None:
+        """Let an occurrence go whose end has been committed, and tell who watches it."""
+        runs = self._unsettled.get(run.firing.job.plugin_id, [])
+        if run in runs:
+            runs.remove(run)
+            if not runs:
+                del self._unsettled[run.firing.job.plugin_id]
+            for tell in run.watchers:
+                tell()
+
+    def had(self, key: RunKey) -> bool:
+        """Tell whether a plugin's latest occurrence here was this one: one key, one run."""
+        return self._latest.get(key.plugin_id) == key
 
     def others(self, job: Job) -> Sequence[LiveRun]:
         """Give the runs in progress that an occurrence of this job would overlap."""
         return tuple(self._live.get(lane_of(job), ()))
 
-    def latest_of(self, plugin_id: PluginId) -> LiveRun | None:
-        """Give the youngest run of one plugin in progress."""
-        runs = self._live.get(plugin_id) or self._live.get("exec", [])
-        own = [run for run in runs if run.firing.job.plugin_id == plugin_id]
+    def latest_of(self, plugin_id: PluginId, until: datetime) -> LiveRun | None:
+        """Give the youngest unsettled occurrence of one plugin that was due by an instant."""
+        own = [run for run in self._unsettled.get(plugin_id, ()) if run.firing.due <= until]
         return max(own, key=lambda run: run.firing.due, default=None)
 
     def queued(self, job: Job) -> bool:
         """Tell whether occurrences of this job's lane wait already."""
         return bool(self._waiting.get(lane_of(job)))
+
+    def busy_with(self, plugin_id: PluginId) -> bool:
+        """Tell whether a run of one plugin is in progress or buffered."""
+        running = (run.firing for runs in self._live.values() for run in runs)
+        waiting = (one.firing for queue in self._waiting.values() for one in queue)
+        return any(each.job.plugin_id == plugin_id for each in chain(running, waiting))
 
     async def quiet(self) -> None:
         """Wait until nothing is in progress."""
@@ -109,26 +143,39 @@ class LiveRuns:
         self._quiet.clear()
 
     def wait(self, one: Waiting) -> None:
-        """Buffer an occurrence; with ``buffer_one`` the newest stays and displaces the older."""
+        """Buffer an occurrence; unless its job buffers all, the newest displaces the older."""
         queue = self._waiting.setdefault(lane_of(one.firing.job), deque())
-        if one.firing.job.overlap is Overlap.BUFFER_ONE:
-            while queue:
-                queue.popleft().displace()
         queue.append(one)
+        if one.firing.job.overlap is not Overlap.BUFFER_ALL:
+            own = [each for each in queue if each.firing.job.plugin_id == one.firing.job.plugin_id]
+            newest = max(reversed(own), key=lambda each: each.firing.due)
+            for each in own:
+                if each is not newest:
+                    queue.remove(each)
+                    each.displace()
+
+    def withdraw(self, firing: Firing) -> None:
+        """Take an occurrence out of the buffer: it has ended without its turn."""
+        lane = lane_of(firing.job)
+        queue = self._waiting.get(lane)
+        if queue is not None:
+            kept = deque(one for one in queue if one.firing is not firing)
+            self._waiting[lane] = kept
+            if not kept:
+                del self._waiting[lane]
 
     def remove(self, run: LiveRun) -> None:
-        """Take out a run that has ended, tell who watches it, let the next buffered one go on."""
+        """Take out a run that is over, and let the next buffered one go on."""
         lane = lane_of(run.firing.job)
         runs = self._live[lane]
         runs.remove(run)
         if not runs:
             del self._live[lane]
-        for tell in run.watchers:
-            tell()
         queue = self._waiting.get(lane)
         if queue and lane not in self._live:
-            queue.popleft().go()
+            following = queue.popleft()
             if not queue:
                 del self._waiting[lane]
+            following.go()
         if not self._live:
             self._quiet.set()

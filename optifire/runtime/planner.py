@@ -43,12 +43,17 @@ def _order(firing: Firing) -> tuple[object, ...]:
     return (firing.due, firing.turn, firing.kind, firing.idle, firing.job.plugin_id)
 
 
+def _is_delayed(schedule: Schedule) -> bool:
+    """Tell whether all of a schedule is idle work."""
+    return schedule.idle and len(schedule.entries) == 1
+
+
 def _release(schedule: Schedule, due: Due) -> datetime:
     """Give when an occurrence is handed out: at its instant; pure idle work half an hour later.
 
     A list that holds ``@idle`` among other words keeps all of them in the order of their instants.
     """
-    return due.instant + IDLE_DELAY if due.idle and len(schedule.entries) == 1 else due.instant
+    return due.instant + IDLE_DELAY if due.idle and _is_delayed(schedule) else due.instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,8 @@ class Planner:
     ) -> None:
         self._jumping = jumping
         self._done = done
+        self._since = dict(since or {})
+        self._begun = False
         self._heap: list[tuple[datetime, int, _Lane]] = []
         self._lanes: list[_Lane] = []
         self._backlog: list[tuple[Job, list[Due]]] = []
@@ -125,7 +132,7 @@ class Planner:
     def owed(self, tick: Tick) -> Owed:
         """Give all that became due in a stretch of time, by instant and plugin id."""
         total = Owed(firings=self._extra)
-        self._extra = []
+        self._extra, self._begun = [], True
         for job, dues in self._backlog:
             total.extend(self._owe(job, dues, tick.now))
         self._backlog = []
@@ -150,10 +157,30 @@ class Planner:
         """The instant up to which everything has been handed out."""
         return self._cursor
 
-    @property
-    def pending(self) -> tuple[Firing, ...]:
-        """Firings added but not handed out yet."""
-        return tuple(self._extra)
+    def successor(self, jobs: Iterable[Job], known: Collection[PluginId], now: datetime) -> Planner:
+        """Give the planner that goes on with other jobs from here: nothing that is owed gets lost.
+
+        A job among ``known`` goes on where it was; any other starts at its next occurrence.
+        """
+        jobs = list(jobs)
+        since = {job.plugin_id: self._accounted(job) for job in jobs if job.plugin_id in known}
+        following = Planner(
+            jobs,
+            start=max(now, self._cursor),
+            since=since,
+            jumping=self._jumping,
+            done=self._done,
+        )
+        following._extra = list(self._extra)
+        return following
+
+    def _accounted(self, job: Job) -> datetime:
+        """Give the due instant up to which the occurrences of a job have been handed out."""
+        reached = self._cursor - IDLE_DELAY if _is_delayed(job.schedule) else self._cursor
+        since = self._since.get(job.plugin_id)
+        if self._begun:
+            return reached if since is None else max(since, reached)
+        return reached if since is None else since
 
     def next_of_each(self, until: datetime) -> list[Upcoming]:
         """Give the next occurrence of each job up to an instant, soonest first."""
@@ -211,6 +238,15 @@ class Planner:
         return dues
 
     def _owe(self, job: Job, dues: list[Due], now: datetime) -> Owed:
+        """Decide what becomes of occurrences, but for those that the ledger holds already.
+
+        Idle work is handed out after its instant, so one already recorded may still lie ahead.
+        """
+        since = self._since.get(job.plugin_id)
+        if since is not None and _is_delayed(job.schedule):
+            dues = [due for due in dues if due.instant > since]
+        if not dues:
+            return Owed()
         if self._jumping and job.observes_machine:
             return owe_latest(job, dues)
         return owe(job, dues, now)

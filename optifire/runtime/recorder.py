@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from optifire.core.errors import ReplayError, StoreError
-from optifire.core.ledger import Batch, ContextValue, Rejected
+from optifire.core.ledger import Batch, ContextValue, Rejected, RunRow
+from optifire.core.run import Failure, Reason, RunStatus
 from optifire.runtime.blackboard import Blackboard, CycleView
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class LiveRecorder:
             self.trouble = None
         self._board.apply(accepted_values(batch, rejected))
         if self._listener is not None:
-            self._listener(batch)
+            self._listener(as_stored(batch, rejected))
         return rejected
 
     async def end_cycle(self) -> None:
@@ -135,6 +137,29 @@ class ReplayRecorder:
             await self._store.commit(self._seal())
         except StoreError as error:
             raise ReplayError(error.message, where=error.where, remedy=error.remedy) from error
+
+
+def fail_writes(row: RunRow, failure: Failure) -> None:
+    """Make a success whose table writes failed what the store made of it: a failure."""
+    row.status = RunStatus.FAILED
+    row.reason = Reason("error", failure.type)
+    row.failure = failure
+
+
+def as_stored(batch: Batch, rejected: Sequence[Rejected]) -> Batch:
+    """Give a batch as the store holds it: what rejected runs left is not in it."""
+    if not rejected:
+        return batch
+    failures = {one.run_id: one.failure for one in rejected}
+    for row in batch.runs:
+        if row.run_id in failures:
+            fail_writes(row, failures[row.run_id])
+    return replace(
+        batch,
+        values=accepted_values(batch, rejected),
+        events=[event for event in batch.events if event.run_id not in failures],
+        writes=[write for write in batch.writes if write.run_id not in failures],
+    )
 
 
 def accepted_values(batch: Batch, rejected: Sequence[Rejected]) -> list[ContextValue]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from optifire.core.firing import Firing, is_late, misfire_of
 from optifire.core.job import Effect, Job, Misfire
 from optifire.core.ledger import AttemptRow, Batch, Recovered, RunRow
-from optifire.core.run import Reason, RunKind, RunStatus
+from optifire.core.run import Reason, RunKey, RunKind, RunStatus
+from optifire.core.types import PluginId
+from optifire.runtime.resolver import PULL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from optifire.core.due import Due
-    from optifire.core.types import PluginId
 
 #: How late a run without an instant of its own schedule (manual, event, pull) may still start.
 OTHER_GRACE = timedelta(seconds=120)
@@ -37,11 +38,25 @@ def recover(recovered: Recovered, jobs: Mapping[PluginId, Job], now: datetime) -
     effects, or with keyed ones, it runs again while it is in grace; an effectful one never does.
     """
     result = Recovery()
-    for row in recovered.open_runs:
+    rows = {row.key: row for row in recovered.open_runs}
+    for row in sorted(recovered.open_runs, key=lambda row: _pulls_behind(row, rows)):
         if row.status is RunStatus.RUNNING:
             _lose_attempt(row, now, result.batch)
         _decide(row, jobs.get(row.key.plugin_id), now, result)
     return result
+
+
+def _puller(row: RunRow) -> RunKey | None:
+    """Give the key of the run for which another was pulled in, None if it was not."""
+    if not row.trigger.startswith(PULL):
+        return None
+    return replace(row.key, plugin_id=PluginId(row.trigger.removeprefix(PULL)))
+
+
+def _pulls_behind(row: RunRow, rows: Mapping[RunKey, RunRow]) -> int:
+    """Count the runs that wait for this one by pulls: they are decided on before it."""
+    puller = _puller(row)
+    return 1 + _pulls_behind(rows[puller], rows) if puller is not None and puller in rows else 0
 
 
 def _lose_attempt(row: RunRow, now: datetime, batch: Batch) -> None:
@@ -67,7 +82,8 @@ def _decide(row: RunRow, job: Job | None, now: datetime, result: Recovery) -> No
         end = (RunStatus.LOST, _died())
     else:
         firing, late = _firing(row, job, now)
-        if late is None:
+        puller = _puller(row)
+        if late is None or any(one.key == puller for one in result.firings):
             if was_running:
                 row.move(RunStatus.DUE, _died())
             result.firings.append(firing)
@@ -82,11 +98,14 @@ def _firing(row: RunRow, job: Job, now: datetime) -> tuple[Firing, tuple[RunStat
     """Give the firing of a row, and how it ends instead when it is found too late."""
     key = row.key
     due = job.schedule.next_known(key.due - _INSTANT) if job.schedule.timed else None
-    own = due is not None and due.instant == key.due and key.kind is RunKind.SCHEDULED
+    scheduled = key.kind is RunKind.SCHEDULED and key.turn == 0
+    own = due is not None and due.instant == key.due and scheduled
     grace = due.grace if due is not None and own else OTHER_GRACE
     firing = Firing(
         job, key.due, row.trigger, grace, key.turn, key.kind,
-        skip=due.skip if due is not None and own else None, row=row,
+        skip=due.skip if due is not None and own else None,
+        idle=due.idle if due is not None and own else False,
+        row=row,
     )  # fmt: skip
     if due is not None and own:
         return firing, _too_late(job, due, now)

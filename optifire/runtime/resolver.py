@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from optifire.core.firing import Firing
 from optifire.core.graph import Edge
 from optifire.core.job import NeedMode
+from optifire.core.run import RunKey
 from optifire.core.types import PluginId
 from optifire.runtime.needs import Moment, Values
 from optifire.runtime.overlap import LiveRun
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from optifire.runtime.parts import Parts
+
+
+#: How the trigger of a run begins that another one needed; the other's id follows.
+PULL = "pull: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ def resolve(firings: Sequence[Firing], parts: Parts, values: Values) -> Plan:
         edges = parts.graph.edges.get(firing.job.plugin_id, ())
         plan.edges[firing.job.plugin_id] = edges
         for edge in edges:
-            if edge.producer not in present and _must_be_pulled(edge, parts, values):
+            if edge.producer not in present and _must_be_pulled(edge, firing, parts, values):
                 assert edge.producer is not None  # noqa: S101 - said by _must_be_pulled
                 pulled = _pulled(firing, edge.producer, parts)
                 present[edge.producer] = pulled
@@ -64,21 +69,26 @@ def resolve(firings: Sequence[Firing], parts: Parts, values: Values) -> Plan:
     return plan
 
 
-def _must_be_pulled(edge: Edge, parts: Parts, values: Values) -> bool:
-    """Tell whether a needed value has never been made, by a producer that could make it."""
+def _must_be_pulled(edge: Edge, by: Firing, parts: Parts, values: Values) -> bool:
+    """Tell whether a needed value has never been made, by a producer that could make it.
+
+    A producer that had its run under the same key already (idle jobs of one close are cycles of
+    their own) is not run again: one key, one run.
+    """
     return (
         edge.need.mode is NeedMode.VALUE
         and edge.producer is not None
         and edge.producer in parts.jobs
         and not edge.off
         and not values.ever(edge)
-        and parts.live.latest_of(edge.producer) is None
+        and parts.live.latest_of(edge.producer, by.due) is None
+        and not parts.live.had(RunKey(edge.producer, by.due, by.turn, by.kind))
     )
 
 
 def _pulled(by: Firing, producer: PluginId, parts: Parts) -> Firing:
     return Firing(
-        parts.jobs[producer], by.due, f"pull: {by.job.plugin_id}", by.grace, by.turn, by.kind
+        parts.jobs[producer], by.due, f"{PULL}{by.job.plugin_id}", by.grace, by.turn, by.kind
     )
 
 
@@ -99,6 +109,6 @@ def _wire(
         if edge.producer in present:
             waits.add(edge.producer)
         elif edge.need.mode is not NeedMode.AFTER and values.find(edge, moment) is None:
-            run = parts.live.latest_of(edge.producer)
+            run = parts.live.latest_of(edge.producer, firing.due)
             if run is not None:
                 plan.earlier.append(Pull(plugin_id, run, firing.grace))

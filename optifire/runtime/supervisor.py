@@ -34,8 +34,8 @@ class Supervisor:
         return self
 
     async def __aexit__(self, kind: object, error: object, trace: object) -> None:
-        """End the rooms and wait for everything."""
-        for task in self._rooms:
+        """End the rooms and wait for everything; after an error the cycles are ended too."""
+        for task in (*self._rooms, *(self._cycles if kind is not None else ())):
             task.cancel()
         await self._group.__aexit__(None, None, None)
 

@@ -21,7 +21,8 @@ class ArmedTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no t
     """Names the armed instant; always one later than now, never none, at most a heartbeat away.
 
     APScheduler would loop on an instant that is not later than now, and drop a job whose trigger
-    names none.
+    names none. An instant that has rung rings no more; only the heartbeat goes on until the next
+    one is armed.
     """
 
     def __init__(self, armed: Callable[[], datetime | None]) -> None:
@@ -29,13 +30,16 @@ class ArmedTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no t
 
     def get_next_fire_time(
         self,
-        previous_fire_time: datetime | None,  # noqa: ARG002 - APScheduler's signature
+        previous_fire_time: datetime | None,
         now: datetime,
     ) -> datetime:
         """Give when to ring next."""
         wanted = self._armed()
         latest = now + HEARTBEAT
-        return latest if wanted is None else min(max(wanted, now + _TINY), latest)
+        rung = (
+            previous_fire_time is not None and wanted is not None and wanted <= previous_fire_time
+        )
+        return latest if wanted is None or rung else min(max(wanted, now + _TINY), latest)
 
 
 class ApsTimer:
