@@ -257,6 +257,8 @@ def _system_roots() -> tuple[str, ...]:
     libraries = [place for place in sys.path if place.endswith(("-packages", ".zip", "-dynload"))]
     places = {sys.prefix, sys.base_prefix, sys.exec_prefix, package, *libraries}
     places |= {"/usr/lib", "/lib", "/usr/share/zoneinfo", "/etc/localtime", "/dev/null", "/proc"}
+    # Libraries ask how many processors they may use.
+    places |= {"/sys/fs/cgroup", "/sys/devices/system"}
     return tuple(os.path.realpath(place) for place in places)
 
 
