@@ -1,29 +1,23 @@
-"""``run``, ``runs``, ``run-info``, ``why`` and ``next``: what ran, what did not, and why."""
+"""``run``, ``runs`` and ``run-info``: run one, list them, look at one."""
 
 from __future__ import annotations
 
 import argparse
-from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from optifire.cli.parser import Command, option
 from optifire.core.run import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
     from optifire.cli.output import Output
     from optifire.core.ledger import RunFilter
     from optifire.host.home import Home
-    from optifire.runtime.planner import Upcoming
 
 #: Runs that one answer lists at most.
 MOST_RUNS = 100_000
-#: Hours that ``next`` may look ahead.
-MOST_HOURS = 24 * 366
 
 
 def limit(text: str) -> int:
@@ -31,17 +25,6 @@ def limit(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= MOST_RUNS:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_RUNS:,}")
-    return number
-
-
-def hours(text: str) -> float:
-    """Read a number of hours, above 0 and up to a year."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= MOST_HOURS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours up to a year")
     return number
 
 
@@ -169,76 +152,6 @@ def run_info(arguments: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-# --- why and next -------------------------------------------------------------------------------
-
-
-def why(arguments: argparse.Namespace, output: Output) -> int:
-    """Say when a plugin was last due, what it waited for, how it ended, why, and when next."""
-    from optifire.cli.house import home_of
-    from optifire.cli.knowledge import look
-    from optifire.cli.ledgers import wait_for
-    from optifire.cli.reasons import explain, show_reasons
-
-    home = home_of(arguments)
-
-    async def answer() -> int:
-        known = await look(home)
-        found = await explain(known, arguments.id, arguments.at)
-        if output.json:
-            output.data(found)
-        else:
-            show_reasons(found, known.tz, output)
-        return 0
-
-    return wait_for(answer())
-
-
-def coming(arguments: argparse.Namespace, output: Output) -> int:
-    """List what is due in the next hours."""
-    from optifire.cli.house import home_of
-    from optifire.cli.knowledge import look, present
-    from optifire.cli.ledgers import wait_for
-    from optifire.cli.times import local_text
-    from optifire.host.records import instant_text
-    from optifire.runtime.planner import Planner
-
-    home = home_of(arguments)
-
-    async def answer() -> int:
-        known = await look(home)
-        now = await present(known)
-        until = now + timedelta(hours=arguments.hours)
-        found = Planner(known.catalog.jobs.values(), start=now).upcoming(until, MOST_RUNS)
-        if output.json:
-            output.data(
-                [
-                    {"plugin_id": e.plugin_id, "due": instant_text(e.due), "trigger": e.trigger}
-                    for e in found
-                ]
-            )
-            return 0
-        title = f"after {local_text(now, known.tz)}"
-        if known.recorded:
-            title += " (recorded data)"
-        rows = [
-            (local_text(first.due, known.tz), first.plugin_id, first.trigger, count)
-            for first, count in _grouped(found)
-        ]
-        output.table(["due", "plugin", "trigger", "times"], rows, title=title)
-        return 0
-
-    return wait_for(answer())
-
-
-def _grouped(found: Sequence[Upcoming]) -> list[tuple[Upcoming, int]]:
-    """Give the first occurrence of each plugin and word, and how many there are of it."""
-    first: dict[tuple[str, str], Upcoming] = {}
-    for each in found:
-        first.setdefault((each.plugin_id, each.trigger), each)
-    counts: Counter[tuple[str, str]] = Counter((e.plugin_id, e.trigger) for e in found)
-    return [(each, counts[key]) for key, each in first.items()]
-
-
 ID = option("id", metavar="ID", help="the plugin's id")
 DB = option("--db", metavar="FILE", help="read this ledger, live or replayed")
 
@@ -302,19 +215,5 @@ COMMANDS = (
             option("--logs", action="store_true", help="also what it printed and logged"),
             DB,
         ),
-    ),
-    Command(
-        ("why",),
-        why,
-        "Says why a plugin ran or did not, and when it is due next.",
-        ("why alpha_vix_regime", "why risk_vol_target --at 2018-12-05"),
-        (ID, option("--at", metavar="INSTANT", help="as of this instant; a date is its end")),
-    ),
-    Command(
-        ("next",),
-        coming,
-        "Lists what is due next.",
-        ("next", "next --hours 72 --json"),
-        (option("--hours", type=hours, default=24.0, metavar="H", help="how far (default: 24)"),),
     ),
 )

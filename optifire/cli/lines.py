@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 from optifire.cli.output import finite
+from optifire.cli.scene import total
 from optifire.cli.times import local_of
 from optifire.runtime.clock import real_pause
 
@@ -66,7 +67,10 @@ class Lines:
             return json.dumps({key: status[key] for key in keys})
         data = ", recorded data" if status["recorded"] else ""
         when = local_of(status["now"], self._tz)
-        return f"{when}  {status['state']} ({status['environment']}{data})"
+        said = f"{when}  {status['state']} ({status['environment']}{data})"
+        counts = total(status["plugins"])
+        ended = ", ".join(f"{number:,} {name}" for name, number in counts.most_common())
+        return f"{said}: {ended}" if status["state"] == "finished" else said
 
     def _run_line(self, plugin_id: str, last: Mapping[str, Any], others: int) -> str:
         if self._as_json:

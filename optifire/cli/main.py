@@ -30,7 +30,9 @@ EXAMPLES = (
     'schedule "@close-10m" --from 2018-11-22',
 )
 #: Where the commands stand, in the order of help.
-MODULES = ("service", "runs", "replay", "calendar", "check", "config", "plugins", "authoring")
+MODULES = (
+    "service", "runs", "when", "replay", "calendar", "check", "config", "plugins", "authoring",
+)  # fmt: skip
 #: Words that have commands below them.
 GROUPS = {
     "calendar": "Shows sessions and declares closures.",
@@ -81,7 +83,7 @@ def _dispatch(words: Sequence[str], output: Output) -> int:
         arguments = parser.parse_args(words)
     except SystemExit:  # --help has been printed
         return OK
-    if arguments.version:
+    if arguments.print_version:
         from optifire import __version__
 
         output.line(f"optifire {__version__}")

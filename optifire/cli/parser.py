@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -82,6 +83,8 @@ class Parser(argparse.ArgumentParser):
         namespace: argparse.Namespace | None = None,
     ) -> tuple[argparse.Namespace, list[str]]:
         """Refuse what is not known here, where its near words are."""
+        if unknown := self._unknown_before_command(sys.argv[1:] if args is None else args):
+            self.error(f"unrecognized arguments: {unknown}")
         found, extra = super().parse_known_args(args, namespace)
         if extra:
             self.error(f"unrecognized arguments: {' '.join(extra)}")
@@ -108,6 +111,22 @@ class Parser(argparse.ArgumentParser):
                 remedy=_nearest(word, known, every=False) or seek,
             )
         raise UsageError(message, where=self.prog, remedy=seek)
+
+    def _unknown_before_command(self, args: Sequence[str]) -> str:
+        """Give an unknown option before a command; argparse takes its value for the command."""
+        if self._subparsers is None:
+            return ""
+        words = iter(args)
+        for word in words:
+            if not word.startswith("--"):
+                return ""
+            name, equals, _ = word.partition("=")
+            action = self._option_string_actions.get(name)
+            if action is None:
+                return word
+            if action.nargs is None and not equals:
+                next(words, None)
+        return ""
 
     def _options(self) -> list[str]:
         return [name for action in self._actions for name in action.option_strings]
@@ -139,7 +158,9 @@ def build_parser(
     ``groups`` gives the summary of each word that has commands below it.
     """
     root = Parser(prog="optifire", description=description, examples=examples)
-    root.add_argument("--version", action="store_true", help="print the version")
+    root.add_argument(
+        "--version", dest="print_version", action="store_true", help="print the version"
+    )
     tops = root.add_subparsers(metavar="COMMAND", dest="command", title="commands")
     below: dict[str, Any] = {}
     for command in commands:

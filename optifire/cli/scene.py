@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 from zoneinfo import ZoneInfo
@@ -41,6 +42,7 @@ class Running(TypedDict):
     plugin_id: str
     due: str
     started_at: str | None
+    status: str
 
 
 class Coming(TypedDict):
@@ -183,3 +185,11 @@ def _latest(plugins: Mapping[str, PluginStatus]) -> list[tuple[str, LastRun]]:
     ran = [(plugin_id, each["last"]) for plugin_id, each in sorted(plugins.items())]
     found = [(plugin_id, last) for plugin_id, last in ran if last is not None]
     return sorted(found, key=lambda one: one[1]["due"], reverse=True)
+
+
+def total(plugins: Mapping[str, PluginStatus]) -> Counter[str]:
+    """Give how often each status was reached, by all plugins together."""
+    counts: Counter[str] = Counter()
+    for plugin in plugins.values():
+        counts.update(plugin["counts"])
+    return counts

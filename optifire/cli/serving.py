@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,9 +18,14 @@ from optifire.host.control import ControlServer, handlers_for
 from optifire.workers.wire import to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
     from optifire.app.service import Service
     from optifire.cli.output import Output
     from optifire.host.home import Home
+
+log = logging.getLogger("optifire.service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +55,34 @@ async def serve(home: Home, wanted: Wanted, output: Output) -> None:
         await server.start()
         resources.push_async_callback(server.close)
         _stop_on_signals(service)
+        await _run(service, _show(service, home, wanted, output))
+
+
+async def _run(service: Service, showing: Coroutine[Any, Any, None]) -> None:
+    """Run a service and what shows it; errors of the service come out as they are."""
+    try:
         async with asyncio.TaskGroup() as tasks:
-            showing = tasks.create_task(_show(service, home, wanted, output))
+            shown = tasks.create_task(showing)
             await service.run(rooms_of(service))
-            showing.cancel()
+            shown.cancel()
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from group
 
 
 async def _show(service: Service, home: Home, wanted: Wanted, output: Output) -> None:
     """Show the service as a screen or as lines, until this is cancelled."""
     settings, market = settings_of(home), calendar_of(home, None)
     tz = settings.market.tz or market.tz
-    if wanted.screen:
-        await Screen(market, tz, settings.demo).show(service, output.console())
-    else:
-        await print_lines(service, Lines(tz, as_json=output.json), output)
+    try:
+        if wanted.screen:
+            await Screen(market, tz, settings.demo).show(service, output.console())
+        else:
+            await print_lines(service, Lines(tz, as_json=output.json), output)
+    except OSError as error:  # nobody reads any more; the service is not there for its readers
+        log.warning("nothing is shown any more: %s", error)
 
 
 def _stop_on_signals(service: Service) -> None:

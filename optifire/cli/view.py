@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -11,10 +10,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optifire.cli.output import COLOURS
+from optifire.cli.output import COLOURS, shown
+from optifire.cli.scene import total
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from optifire.cli.scene import Coming, LastRun, PluginStatus, Status, View
 
@@ -120,16 +120,16 @@ def _plugins(status: Status, rows: int, width: int) -> Table:
     table.add_column("next", width=WHEN, no_wrap=True)
     view, tz = status.get("view"), _zone(status)
     now = datetime.fromisoformat(status["now"])
-    going = {each["plugin_id"] for each in status["running"]}
+    going = {each["plugin_id"]: each["status"] for each in status["running"]}
     ordered = sorted(status["plugins"].items(), key=lambda item: _rank(item[1], item[0] in going))
     hidden = len(ordered) - rows
-    shown = ordered[: rows - 1] if hidden > 0 else ordered
-    for plugin_id, plugin in shown:
+    visible = ordered[: rows - 1] if hidden > 0 else ordered
+    for plugin_id, plugin in visible:
         soon = _soon(view["upcoming"].get(plugin_id) if view else None, tz, now)
-        row = _plugin_row(plugin_id, plugin, tz, running=plugin_id in going)
+        row = _plugin_row(plugin_id, plugin, tz, going.get(plugin_id, ""))
         table.add_row(*row, Text(soon, "cyan"))
     if hidden > 0:
-        table.add_row(Text(f"and {len(ordered) - len(shown)} more", "dim"))
+        table.add_row(Text(f"and {len(ordered) - len(visible)} more", "dim"))
     return table
 
 
@@ -143,9 +143,9 @@ def _rank(plugin: PluginStatus, running: bool) -> tuple[int]:  # noqa: FBT001 - 
     return (2,)
 
 
-def _plugin_row(plugin_id: str, plugin: PluginStatus, tz: str, *, running: bool) -> Sequence[Text]:
+def _plugin_row(plugin_id: str, plugin: PluginStatus, tz: str, going: str) -> Sequence[Text]:
     last, budget = plugin["last"], plugin["budget"]
-    word = "running" if running else last["status"] if last else "waiting"
+    word = going or (last["status"] if last else "waiting")
     if plugin["state"] == "error":
         word = "error"
     colour = COLOURS.get(word, "dim")
@@ -256,14 +256,6 @@ def _summary(status: Status, lines: int) -> RenderableType:
     return Group(Text(""), said, *rest[: max(lines - 1, 0)])
 
 
-def total(plugins: Mapping[str, PluginStatus]) -> Counter[str]:
-    """Give how often each status was reached, by all plugins together."""
-    counts: Counter[str] = Counter()
-    for plugin in plugins.values():
-        counts.update(plugin["counts"])
-    return counts
-
-
 # --- small parts --------------------------------------------------------------------------------
 
 
@@ -292,7 +284,7 @@ def _bar(share: float, width: int, colour: str) -> Text:
 
 
 def _value(value: object) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return f"{value:,.4g}" if isinstance(value, float) else shown(value)
 
 
 def _zone(status: Status) -> str:
