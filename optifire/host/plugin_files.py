@@ -13,6 +13,8 @@ from types import MappingProxyType
 HELPERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"optifire.data": ("numpy", "pandas"), "optifire.fe": ("numpy", "pandas")}
 )
+#: Frames reach a plugin without an import of its own, by these words in its source.
+FRAME_WORDS = frozenset({"market_data", "feed"})
 #: What tells one state of a file from another: name, time of change in nanoseconds, size, inode.
 Stamp = tuple[tuple[str, int, int, int], ...]
 
@@ -79,6 +81,15 @@ def top_imports(source: bytes, folder: Path) -> Iterator[str]:
             yield from HELPERS.get(".".join(name.split(".")[:2]), ())
         elif first not in own and first not in sys.stdlib_module_names:
             yield name
+    if any(_speaks_of_frames(node) for node in ast.walk(tree)):
+        yield from ("numpy", "pandas")
+
+
+def _speaks_of_frames(node: ast.AST) -> bool:
+    """Tell whether a node is ``"market_data"`` or ``context.feed``, which give frames."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in FRAME_WORDS
+    return isinstance(node, ast.Constant) and node.value == "market_data"
 
 
 def imported(nodes: Iterable[ast.AST]) -> Iterator[str]:
