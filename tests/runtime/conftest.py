@@ -1,7 +1,8 @@
 """A small world for the runtime: jobs by name, bodies as functions, a store that remembers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,20 +15,22 @@ from optifire.core.errors import StoreError
 from optifire.core.firing import Firing
 from optifire.core.graph import Absent, Declaration, Graph, build_graph
 from optifire.core.job import Code, Job, Placement, parse_need
-from optifire.core.ledger import Batch, Recovered, Rejected, RunRow
-from optifire.core.ports import Clock, Outcome, Published, RunRequest, Statement
-from optifire.core.run import Failure, RunStatus
+from optifire.core.ledger import Batch, Recovered, Rejected, RunRow, Statement
+from optifire.core.ports import Clock, Outcome, Published, RunRequest
+from optifire.core.run import TERMINAL, Failure, RunStatus
 from optifire.core.schedule import parse_schedule
 from optifire.core.types import Encoded, PluginId
 from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
-from optifire.runtime.clock import VirtualClock
+from optifire.runtime.clock import SystemClock, VirtualClock
 from optifire.runtime.cycle import Cycle, CycleEnd
+from optifire.runtime.engine import Engine, Pace, Program, Rooms
 from optifire.runtime.overlap import LiveRuns
 from optifire.runtime.parts import Parts, listeners_of
 from optifire.runtime.recorder import LiveRecorder, Recorder, ReplayRecorder
 from optifire.runtime.runner import Runner
 
+START = datetime(2018, 11, 23, 11, 59, 30, tzinfo=UTC)
 NOON = datetime(2018, 11, 23, 12, tzinfo=UTC)
 Body = Callable[[RunRequest], Awaitable[Outcome]]
 
@@ -40,25 +43,43 @@ def dec(value: bytes) -> Any:
     return msgspec.msgpack.decode(value)
 
 
+async def let_others_run(times: int = 1) -> None:
+    """Yield to the loop, which takes no time."""
+    for _ in range(times):
+        await asyncio.sleep(0)  # noqa: TID251 - the one place where tests yield
+
+
 class FakeStore:
-    """Keeps every committed batch; `refusing` makes the next commits fail, `reject` some runs."""
+    """Keeps every committed batch, and like the ledger lets no terminal status change.
+
+    `refusing` makes the next commits fail, `reject` the table writes of some plugins; while
+    `full` is set every commit fails.
+    """
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
         self.rows: dict[str, RunRow] = {}
         self.history: list[tuple[str, RunStatus]] = []
         self.refusing = 0
+        self.full = False
+        self.held: list[bool] = []
         self.reject: dict[str, Failure] = {}
 
     async def open(self) -> Recovered:
-        return Recovered(1, True, (), (), {}, ())
+        return Recovered(
+            start=1, clean=True, values=(), open_runs=(), cursors={}, waiting_events=()
+        )
 
     async def commit(self, batch: Batch, *, hold: bool = False) -> Sequence[Rejected]:
-        await asyncio.sleep(0)
-        if self.refusing:
-            self.refusing -= 1
+        await let_others_run()
+        if self.refusing or self.full:
+            self.refusing = max(0, self.refusing - 1)
             raise StoreError("disk full")
+        for row in batch.runs:
+            was = self.rows.get(row.run_id)
+            assert was is None or was.status not in TERMINAL, f"{row.run_id} has ended"
         self.batches.append(batch)
+        self.held.append(hold)
         for row in batch.runs:
             self.rows[row.run_id] = replace(row)
             self.history.append((row.run_id, row.status))
@@ -76,9 +97,7 @@ class FakeStore:
 
 
 class FakeReader:
-    async def fetch(
-        self, sql: str, params: Encoded, *, one: bool, plugin_id: str = ""
-    ) -> Encoded:
+    async def fetch(self, sql: str, params: Encoded, *, one: bool, plugin_id: str = "") -> Encoded:
         return enc([])
 
     async def close(self) -> None:
@@ -227,24 +246,165 @@ class World:
         return f"{row.status.value}({row.reason})" if row.reason else row.status.value
 
 
-@dataclass(frozen=True)
+class FakeTimer:
+    """A wall clock and its timer in the hands of a test: time passes in `advance` only."""
+
+    def __init__(self, start: datetime, quiet: Callable[[], object] = lambda: None) -> None:
+        self._now = start
+        self._armed: datetime | None = None
+        self._ring: Callable[[], None] = lambda: None
+        self._pauses: list[tuple[datetime, int, asyncio.Future[None]]] = []
+        self._quiet = quiet
+        self.stopped = False
+
+    def now(self) -> datetime:
+        return self._now
+
+    def start(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
+
+    def arm(self, instant: datetime | None) -> None:
+        self._armed = instant
+
+    def ring(self) -> None:
+        self._ring()
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    @property
+    def pausing(self) -> int:
+        return sum(not future.done() for _, _, future in self._pauses)
+
+    async def pause(self, seconds: float) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        until = self._now + timedelta(seconds=seconds)
+        self._pauses.append((until, len(self._pauses), future))
+        await future
+
+    async def advance(self, until: datetime) -> None:
+        """Let time pass up to an instant, and all that it sets off."""
+        await self.settle()
+        while (coming := self._coming()) and min(coming) <= until:
+            self._now = max(self._now, min(coming))
+            for at, _, future in sorted(self._pauses, key=lambda one: one[:2]):
+                if at <= self._now and not future.done():
+                    future.set_result(None)
+            if self._armed is not None and self._armed <= self._now:
+                self._armed = None
+                self._ring()
+            await self.settle()
+        self._now = max(self._now, until)
+        await self.settle()
+
+    def _coming(self) -> list[datetime]:
+        coming = [at for at, _, future in self._pauses if not future.done()]
+        return coming if self._armed is None else [*coming, self._armed]
+
+    async def settle(self) -> None:
+        """Let everything go on until nothing happens any more."""
+        still, seen = 0, self._quiet()
+        while still < 30:
+            await let_others_run()
+            still = still + 1 if seen == self._quiet() else 0
+            seen = self._quiet()
+
+
+class Stage:
+    """An engine over a world, with whatever clock, and what it told about crashes."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        start: datetime = START,
+        clock: Clock | None = None,
+        pace: Pace | None = None,
+        since: Mapping[PluginId, datetime] | None = None,
+        done: Sequence[str] = (),
+    ) -> None:
+        self.world = world
+        self.timer = FakeTimer(start, lambda: (len(world.store.history), len(world.worker.order)))
+        self.crashes: list[tuple[str, BaseException]] = []
+        self.heard: list[Batch] = []
+        self.cancelled = 0
+        world.clock = clock or SystemClock(self.timer)
+        self.recorder = LiveRecorder(world.store, world.board, world.clock, self.heard.append)
+        recorder: Recorder = world.recorder() if world.replaying else self.recorder
+        runner = Runner(dict.fromkeys(Placement, world.worker), world.clock)
+        self.engine = Engine(
+            self.program(),
+            Rooms(world.clock, recorder, runner, world.board, world.slots, world.live),
+            pace or Pace(),
+            start=start,
+            since=since or {},
+            report=lambda name, error: self.crashes.append((name, error)),
+            done=done,
+        )
+
+    def program(self) -> Program:
+        """Give the jobs of the world that are on."""
+        on = {name: job for name, job in self.world.jobs.items() if name not in self.world.off}
+        return Program(on, self.world.graph())
+
+    @asynccontextmanager
+    async def running(self, *, grace: float = 0.0) -> AsyncIterator[FakeTimer]:
+        """Run the engine for the length of a block, stop it and see it end."""
+        task = asyncio.create_task(self.engine.run(grace=grace))
+        await self.timer.settle()
+        try:
+            yield self.timer
+        finally:
+            self.engine.stop()
+            async with asyncio.timeout(20):
+                self.cancelled = await task
+
+
+class Gate:
+    """A body that waits until it is opened, for all its runs at once."""
+
+    def __init__(self, outcome: Outcome | None = None) -> None:
+        self.open = asyncio.Event()
+        self.begun = asyncio.Event()
+        self.outcome = outcome or Outcome(RunStatus.SUCCEEDED)
+
+    async def __call__(self, request: RunRequest) -> Outcome:
+        self.begun.set()
+        await self.open.wait()
+        return replace(self.outcome)
+
+
 class Kit:
     """The helpers of this file, for tests that cannot import them."""
 
-    World: type[World] = World
-    FakeStore: type[FakeStore] = FakeStore
-    FakeWorker: type[FakeWorker] = FakeWorker
-    noon: datetime = NOON
-    enc: Callable[[object], Encoded] = staticmethod(enc)
-    dec: Callable[[bytes], Any] = staticmethod(dec)
-    outputs: Callable[..., Body] = staticmethod(outputs)
-    fails: Callable[..., Body] = staticmethod(fails)
-    leaves: Callable[..., Body] = staticmethod(leaves)
+    World = World
+    Stage = Stage
+    Gate = Gate
+    FakeStore = FakeStore
+    FakeWorker = FakeWorker
+    FakeTimer = FakeTimer
+    noon = NOON
+    start = START
+    enc = staticmethod(enc)
+    dec = staticmethod(dec)
+    outputs = staticmethod(outputs)
+    fails = staticmethod(fails)
+    leaves = staticmethod(leaves)
+    let_others_run = staticmethod(let_others_run)
+
+
+def assert_at_rest(world: World) -> None:
+    """Nothing is held or waited for once all is over."""
+    assert len(world.slots) == world.slots.waiting == 0
+    assert len(world.live) == 0
+    assert world.live.all() == []
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> Iterator[World]:
+    made = World()
+    yield made
+    assert_at_rest(made)
 
 
 @pytest.fixture(scope="session")

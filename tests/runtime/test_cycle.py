@@ -252,8 +252,7 @@ async def test_slots_bound_how_many_run_at_once_and_priority_orders_the_rest(
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        for _ in range(3):
-            await asyncio.sleep(0)  # noqa: TID251 - yields to the loop, takes no time
+        await kit.let_others_run(3)
         at_once -= 1
         return Outcome(RunStatus.SUCCEEDED)
 
@@ -268,32 +267,17 @@ async def test_slots_bound_how_many_run_at_once_and_priority_orders_the_rest(
 # --- overlap ----------------------------------------------------------------------------------
 
 
-class Gate:
-    """A body that waits until it is opened, once for each run."""
-
-    def __init__(self) -> None:
-        self.open = asyncio.Event()
-        self.begun = asyncio.Event()
-
-    async def __call__(self, request: RunRequest) -> Outcome:
-        self.begun.set()
-        await self.open.wait()
-        return Outcome(RunStatus.SUCCEEDED)
-
-
-async def overlapping(world: Any, policy: Overlap, *dues: Any) -> Gate:
+async def overlapping(kit: Any, world: Any, policy: Overlap, *dues: Any) -> None:
     """Start one cycle after another while the first run waits; then let it end."""
-    gate = Gate()
+    gate = kit.Gate()
     world.clock.timeless = False
     world.job("a", gate, overlap=policy)
     async with asyncio.TaskGroup() as group:
         for due in dues:
             group.create_task(world.cycle("a", due=due))
             await gate.begun.wait()
-            for _ in range(20):
-                await asyncio.sleep(0)  # noqa: TID251 - yields to the loop, takes no time
+            await kit.let_others_run(20)
         gate.open.set()
-    return gate
 
 
 @pytest.mark.parametrize(
@@ -322,7 +306,7 @@ async def overlapping(world: Any, policy: Overlap, *dues: Any) -> Gate:
 )
 async def test_overlap_policies(world: Any, kit: Any, policy: Overlap, statuses: list[str]) -> None:
     dues = [kit.noon + timedelta(minutes=n) for n in range(3)]
-    await overlapping(world, policy, *dues)
+    await overlapping(kit, world, policy, *dues)
     assert [world.status("a", due) for due in dues] == statuses
 
 
@@ -330,10 +314,10 @@ async def test_terminating_kills_at_once_and_cancelling_leaves_a_grace(
     world: Any, kit: Any
 ) -> None:
     dues = [kit.noon, kit.noon + DAY]
-    await overlapping(world, Overlap.TERMINATE_OTHER, *dues)
+    await overlapping(kit, world, Overlap.TERMINATE_OTHER, *dues)
     assert world.worker.requests[0].abrupt
     other = kit.World()
-    await overlapping(other, Overlap.CANCEL_OTHER, *dues)
+    await overlapping(kit, other, Overlap.CANCEL_OTHER, *dues)
     assert not other.worker.requests[0].abrupt
 
 
@@ -372,8 +356,7 @@ def test_dataflow_respects_every_edge_and_a_run_sees_only_what_it_declared(
 
     def body_of(number: int, turns: int) -> Any:
         async def body(request: RunRequest) -> Outcome:
-            for _ in range(turns):
-                await asyncio.sleep(0)  # noqa: TID251 - yields to the loop, takes no time
+            await kit.let_others_run(turns)
             assert list(request.view.names()) == []
             return Outcome(RunStatus.SUCCEEDED, outputs={f"k{number}": kit.enc(number)})
 
