@@ -31,18 +31,32 @@ def create(arguments: argparse.Namespace, output: Output) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     files = create_plugin(folder, arguments.id)
     listed = folder in paths
+    if not listed:
+        files = (*files, _register(folder, home))
     if output.json:
-        output.data({"ok": True, "changed": [str(file) for file in files], "found": listed})
+        output.data({"ok": True, "changed": [str(file) for file in files]})
         return 0
     for file in files:
         output.line(f"wrote {file}")
     output.line("")
-    if not listed:
-        shown = folder.relative_to(home.root) if folder.is_relative_to(home.root) else folder
-        output.line(f"Add the folder in configs/features.yaml: plugin_paths: [{shown}]")
     output.line(f"Test it:       optifire plugins test {arguments.id}")
     output.line(f"Switch it on:  optifire plugins enable {arguments.id}")
     return 0
+
+
+def _register(folder: Path, home: Home) -> Path:
+    """Add a folder to ``plugin_paths`` of features.yaml and give that file."""
+    import os
+
+    from optifire.host.edit import edit_path
+    from optifire.host.features import load_features
+
+    file = home.config_file("features")
+    assert file is not None  # noqa: S101 - a home is a folder that has one
+    shown = folder.relative_to(home.root) if folder.is_relative_to(home.root) else folder
+    paths = [*load_features(home, os.environ, {}).plugin_paths, str(shown)]
+    edit_path(file, ("plugin_paths",), paths)
+    return file
 
 
 def _plugin_paths(home: Home) -> list[Path]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from optifire.cli.parser import Command
+from optifire.cli.parser import Command, option
 
 if TYPE_CHECKING:
-    import argparse
-
     from optifire.cli.knowledge import Knowledge
     from optifire.cli.output import Output
+    from optifire.host.findings import Finding
+    from optifire.host.home import Home
+
+#: Sessions that a look for peeking plays at most.
+MOST_SESSIONS = 2000
+#: How much of the demo's data lies after the sessions played, to be changed.
+AFTER_THE_CUT = timedelta(days=30)
 
 
 def graph(arguments: argparse.Namespace, output: Output) -> int:
@@ -68,9 +75,31 @@ def lint(arguments: argparse.Namespace, output: Output) -> int:
     from optifire.cli.ledgers import wait_for
     from optifire.host.validate import lint as check
 
-    known = wait_for(look(home_of(arguments)))
-    well = f"{len(known.catalog.jobs)} plugins, nothing wrong"
-    return tell(check(known.catalog), output, well=well)
+    home = home_of(arguments)
+    known = wait_for(look(home))
+    found = list(check(known.catalog))
+    if arguments.lookahead:
+        found += _peeking(home, known, arguments.sessions, output)
+    return tell(found, output, well=f"{len(known.catalog.jobs)} plugins, nothing wrong")
+
+
+def _peeking(home: Home, known: Knowledge, sessions: int, output: Output) -> list[Finding]:
+    """Play the plugins twice, the second time with all data after the last session changed."""
+    from optifire.backtest.lookahead import lookahead, window
+    from optifire.cli.ledgers import wait_for
+
+    where = window(known.market, known.configuration.settings.demo.last - AFTER_THE_CUT, sessions)
+    if not output.json:
+        output.note(f"note: playing {where.first} to {where.last} twice")
+    return wait_for(lookahead(home, where))
+
+
+def count(text: str) -> int:
+    """Read a number of sessions, from 1 to 2,000."""
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= MOST_SESSIONS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_SESSIONS:,}")
+    return number
 
 
 def doctor(arguments: argparse.Namespace, output: Output) -> int:
@@ -95,8 +124,21 @@ COMMANDS = (
         ("lint",),
         lint,
         "Says what is wrong or odd about configuration, plugins and schedules.",
-        ("lint", "lint --json"),
-        (),
+        ("lint", "lint --json", "lint --lookahead --sessions 60"),
+        (
+            option(
+                "--lookahead",
+                action="store_true",
+                help="also find plugins whose outputs change with data of their future",
+            ),
+            option(
+                "--sessions",
+                type=count,
+                default=20,
+                metavar="N",
+                help="how many sessions --lookahead plays, twice (default: 20)",
+            ),
+        ),
         "The exit code is 1 if anything found is an error.",
     ),
     Command(

@@ -5,6 +5,8 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from optifire.core.ledger import Batch, ConfigVersion
 from optifire.store.sqlite import SqliteStore
 
@@ -157,6 +159,13 @@ def test_lint_warns_of_a_time_that_clocks_skip(optifire: Program, home: Path) ->
     features.write_text(changed, encoding="utf-8")
     found = optifire("--home", home, "lint", "--json").json
     assert any("02:30" in item["message"] and item["level"] == "warning" for item in found)
+
+
+@pytest.mark.row("O065")
+def test_lint_finds_no_bundled_plugin_that_looks_ahead(optifire: Program, home: Path) -> None:
+    said = optifire("--home", home, "lint", "--lookahead", "--sessions", "3", "--json")
+    assert said.code == 0
+    assert [item for item in said.json if item["rule"] == "lookahead"] == []
 
 
 def test_the_graph_has_producers_before_consumers(optifire: Program, home: Path) -> None:

@@ -68,7 +68,6 @@ def test_runs_are_chosen_by_plugin_status_and_time(optifire: Program, home: Path
     assert due("--status", "failed") == []
 
 
-@pytest.mark.row("O060")
 def test_a_half_day_closes_early_in_a_replay(optifire: Program, home: Path) -> None:
     words = ("--plugin", "fe_garch", "--since", "2018-11-22", "--until", "2018-11-23", "--json")
     (record,) = optifire("--home", home, "runs", *words).json
@@ -149,7 +148,6 @@ def test_why_tells_the_last_run_what_it_waited_for_and_the_next(
     assert shape["next"] == "2018-11-26T21:00:00Z"
 
 
-@pytest.mark.row("O062")
 def test_why_names_the_holiday_on_which_nothing_ran(optifire: Program, home: Path) -> None:
     shape = optifire("--home", home, "why", "fe_garch", "--at", "2018-11-22", "--json").json
     assert shape["status"] == "not due"
