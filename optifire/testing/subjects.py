@@ -104,8 +104,8 @@ def subject_of(plugin: object) -> Subject:
         making = lambda: plugin  # noqa: E731 - as above
     if not place.is_dir():
         # Several classes may stand in one file; each is listed under a place of its own.
-        where = place / loaded.cls.__qualname__
-        candidate = Candidate(description.plugin_id, where, ORIGIN, checksum=str(place))
+        plugin_id = description.plugin_id
+        candidate = Candidate(plugin_id, place / plugin_id, ORIGIN, checksum=str(place))
         return Subject(candidate, description, None, making)
     facts, manifest = facts_of(place), read_manifest(place)
     plugin_id = str(manifest.get("id") or manifest.get("plugin_id") or place.name)

@@ -1,6 +1,6 @@
 """Goes on when it is told to end."""
 
-# ruff: noqa: ARG002, TID251 - broken on purpose
+# ruff: noqa: TID251 - broken on purpose
 
 import asyncio
 

@@ -1,7 +1,5 @@
 """Reads a file to know what it is."""
 
-# ruff: noqa: ARG002 - a plugin need not look at its context
-
 from pathlib import Path
 
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult

@@ -1,7 +1,5 @@
 """Fails where the feed has nothing."""
 
-# ruff: noqa: ARG002 - a plugin need not look at its context
-
 from optifire.core.errors import NoData
 from optifire.data.feeds import DataFeed
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult

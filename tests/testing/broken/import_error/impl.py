@@ -1,7 +1,5 @@
 """Imports what is not there."""
 
-# ruff: noqa: ARG002 - a plugin need not look at its context
-
 import a_package_that_is_not_there  # type: ignore[import-not-found] # noqa: F401
 
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult

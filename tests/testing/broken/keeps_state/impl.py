@@ -1,7 +1,5 @@
 """Counts its runs in its module."""
 
-# ruff: noqa: ARG002 - a plugin need not look at its context
-
 import itertools
 
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult

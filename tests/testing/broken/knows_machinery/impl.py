@@ -1,7 +1,5 @@
 """Imports what runs it."""
 
-# ruff: noqa: ARG002 - a plugin need not look at its context
-
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
 from optifire.runtime.clock import wall_now
 

@@ -1,7 +1,5 @@
 """Is not tested."""
 
-# ruff: noqa: ARG002 - a plugin need not look at its context
-
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
 
 

@@ -1,7 +1,5 @@
 """Has a plan with a key that nobody knows."""
 
-# ruff: noqa: ARG002 - a plugin need not look at its context
-
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
 
 

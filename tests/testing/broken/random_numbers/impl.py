@@ -1,7 +1,5 @@
 """Draws other numbers each time."""
 
-# ruff: noqa: ARG002 - a plugin need not look at its context
-
 import random
 
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult

@@ -1,6 +1,6 @@
 """Tells the time by the clock."""
 
-# ruff: noqa: ARG002, TID251 - broken on purpose
+# ruff: noqa: TID251 - broken on purpose
 
 import datetime as dt
 

@@ -1,7 +1,5 @@
 """Has a setting that cannot be written down."""
 
-# ruff: noqa: ARG002 - a plugin need not look at its context
-
 from dataclasses import dataclass, field
 
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult

@@ -1,7 +1,5 @@
 """Holds to every rule: what the others are compared with."""
 
-# ruff: noqa: ARG002 - a plugin need not look at its context
-
 from optifire.data.feeds import DataFeed
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
 

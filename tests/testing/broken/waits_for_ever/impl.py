@@ -1,7 +1,5 @@
 """Waits for what never comes."""
 
-# ruff: noqa: ARG002 - a plugin need not look at its context
-
 import asyncio
 
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
