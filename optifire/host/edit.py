@@ -7,7 +7,7 @@ it is written, and must say what it should and nothing else differently.
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,12 @@ def set_value(text: str, plugin_id: str, keys: Sequence[str], value: object, nam
     before = parse_document(text, name).data
     plugins = before.get("plugins") or {}
     written = next((each for each in plugins if fold_id(each) == fold_id(plugin_id)), plugin_id)
-    path = ("plugins", written, *keys)
+    return set_path(text, ("plugins", written, *keys), value, name)
+
+
+def set_path(text: str, path: tuple[str, ...], value: object, name: str) -> str:
+    """Give the text with the value at any path set, as `set_value` does for one of a plugin."""
+    before = parse_document(text, name).data
     if _at(before, path) == value and type(_at(before, path)) is type(value):
         return text
     edited = _edited(text, path, value, name)
@@ -216,10 +221,20 @@ def edit_file(file: Path, plugin_id: str, keys: Sequence[str], value: object) ->
     ConfigError
         Another format than YAML, an edit that is not possible, or a file that cannot be written.
     """
+    path = ("plugins", plugin_id, *keys)
+    return _edit(file, path, value, lambda raw: set_value(raw, plugin_id, keys, value, str(file)))
+
+
+def edit_path(file: Path, path: tuple[str, ...], value: object) -> bool:
+    """Set the value at any path of features.yaml, as `edit_file` does for one of a plugin."""
+    return _edit(file, path, value, lambda raw: set_path(raw, path, value, str(file)))
+
+
+def _edit(file: Path, path: tuple[str, ...], value: object, change: Callable[[str], str]) -> bool:
     if file.suffix not in {".yaml", ".yml"}:
-        raise _by_hand(str(file), ("plugins", plugin_id, *keys), value)
+        raise _by_hand(str(file), path, value)
     raw = file.read_bytes().decode()
-    edited = set_value(raw, plugin_id, keys, value, str(file))
+    edited = change(raw)
     if edited == raw:
         return False
     write_atomically(file, edited)

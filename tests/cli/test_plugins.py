@@ -120,9 +120,11 @@ def test_a_plugin_that_was_made_is_found_valid_tested_and_run(
 ) -> None:
     features = home / "configs" / "features.yaml"
     text = features.read_text(encoding="utf-8")
-    features.write_text(text.replace("plugin_paths: []", "plugin_paths: [plugins]"), "utf-8")
     made = optifire("--home", home, "plugins", "create", "alpha_mine", "--json")
-    assert (made.code, made.json["found"]) == (0, True)
+    assert (made.code, made.json["ok"]) == (0, True)
+    assert str(features) in made.json["changed"]
+    listed = text.replace("plugin_paths: []", "plugin_paths: [plugins]")
+    assert features.read_text(encoding="utf-8") == listed
     assert str(home / "plugins" / "alpha_mine" / "impl.py") in made.json["changed"]
     again = optifire("--home", home, "plugins", "create", "alpha_mine", "--json")
     assert (again.code, again.error["type"]) == (1, "ConfigError")
