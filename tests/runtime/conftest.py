@@ -83,11 +83,15 @@ class FakeStore:
         for row in batch.runs:
             self.rows[row.run_id] = replace(row)
             self.history.append((row.run_id, row.status))
-        return [
+        rejected = [
             Rejected(one.run_id, self.reject[one.plugin_id])
             for one in batch.writes
             if one.plugin_id in self.reject
         ]
+        for one in rejected:
+            row = self.rows[one.run_id]
+            self.rows[one.run_id] = replace(row, status=RunStatus.FAILED, failure=one.failure)
+        return rejected
 
     async def snapshot(self) -> "FakeReader":
         return FakeReader()
