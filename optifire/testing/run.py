@@ -53,6 +53,7 @@ def _tests(folder: Path, patience: float) -> tuple[int, str]:
     options += ["-o", f"pythonpath={folder.parent}"]
     if importlib.util.find_spec("pytest_asyncio") is not None:
         options += ["-o", "asyncio_mode=auto"]
+        options += ["-o", "asyncio_default_fixture_loop_scope=function"]
     done = _called(["pytest", *options, str(folder)], patience)
     return done.returncode, done.stdout + done.stderr
 
