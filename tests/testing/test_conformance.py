@@ -92,7 +92,7 @@ async def test_a_sound_plugin_breaks_none(broken: Make) -> None:
         ("plan_unknown_word", "Did you mean @open"),
         ("plan_unknown_key", "Did you mean triggers"),
         ("two_classes", "TwoClasses, Second"),
-        ("import_error", "impl.py:5"),
+        ("import_error", "impl.py:3"),
         ("invents_data", "100.0"),
         ("not_plain", 'data["value"]'),
         ("output_missing", "'missing'"),
