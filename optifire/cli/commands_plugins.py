@@ -10,14 +10,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from optifire.cli.knowledge import Knowledge
     from optifire.cli.output import Output
-    from optifire.core.ports import Description
     from optifire.host.catalog import Listed
     from optifire.host.home import Home
-
-#: What a plugin without any mixin is.
-JOB_KIND = "job"
 
 
 def listing(arguments: argparse.Namespace, output: Output) -> int:
@@ -25,6 +20,7 @@ def listing(arguments: argparse.Namespace, output: Output) -> int:
     from optifire.cli.house import home_of
     from optifire.cli.knowledge import look
     from optifire.cli.ledgers import wait_for
+    from optifire.cli.plugin_info import row_of
 
     known = wait_for(look(home_of(arguments), everything=True))
     rows = [row_of(known, folded, listed) for folded, listed in known.catalog.plugins.items()]
@@ -35,30 +31,6 @@ def listing(arguments: argparse.Namespace, output: Output) -> int:
     titles = ("plugin", "state", "on", *columns[3:])
     output.table(titles, [[row[name] for name in columns] for row in rows])
     return 0
-
-
-def row_of(known: Knowledge, folded: str, listed: Listed) -> dict[str, Any]:
-    """Give one item of the list."""
-    said = description_of(known, folded, listed)
-    return {
-        "plugin_id": listed.plugin_id,
-        "state": listed.state.value,
-        "enabled": listed.enabled,
-        "category": _stated(said, "category"),
-        "kinds": [JOB_KIND] if said else [],
-        "version": _stated(said, "version"),
-        "origin": listed.origin,
-        "reason": listed.reason,
-    }
-
-
-def description_of(known: Knowledge, folded: str, listed: Listed) -> Description | None:
-    """Give what a plugin says of itself, on or off; None where nobody could ask it."""
-    return listed.description or known.others.get(folded)
-
-
-def _stated(said: Description | None, key: str) -> str:
-    return "" if said is None else str(said.metadata.get(key) or "")
 
 
 def info(arguments: argparse.Namespace, output: Output) -> int:

@@ -7,12 +7,11 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from optifire.cli.parser import Command, option
 
 if TYPE_CHECKING:
-    from optifire.backtest.replay import Progress as Step
     from optifire.backtest.replay import ReplayResult
     from optifire.cli.output import Output
     from optifire.host.home import Home
@@ -43,6 +42,7 @@ def replay(arguments: argparse.Namespace, output: Output) -> int:
     from optifire.backtest.replay import ReplayOptions
     from optifire.cli.house import home_of
     from optifire.cli.ledgers import ledger_of, wait_for
+    from optifire.cli.progress import Bar
     from optifire.cli.times import parse_date
     from optifire.core.errors import UsageError
 
@@ -99,47 +99,6 @@ async def _compared(home: Home, result: ReplayResult, ours: Path, theirs: Path) 
         "differing": found.differing,
         "first": None if found.first is None else asdict(found.first),
     }
-
-
-class Bar:
-    """A progress bar on standard error; nothing where that is not a terminal."""
-
-    def __init__(self, output: Output) -> None:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        from optifire.cli.output import console_on
-
-        self._bar = Progress(
-            TextColumn("{task.fields[day]}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=console_on(output.stderr),
-            disable=output.json or not output.stderr.isatty(),
-        )
-        self._task = self._bar.add_task("replay", total=None, day="starting", rate="")
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def step(self, step: Step) -> None:
-        """Take in how far the replay has come."""
-        task = self._bar.tasks[0]
-        rate = f"{task.speed:,.0f} sessions/s" if task.speed else ""
-        self._bar.update(
-            self._task, completed=step.done, total=step.total, day=f"{step.now:%Y-%m-%d}", rate=rate
-        )
 
 
 def _tell(shape: dict[str, Any], output: Output) -> None:

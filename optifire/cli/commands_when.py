@@ -56,7 +56,7 @@ def why(arguments: argparse.Namespace, output: Output) -> int:
 def coming(arguments: argparse.Namespace, output: Output) -> int:
     """List what is due in the next hours."""
     from optifire.cli.house import home_of
-    from optifire.cli.knowledge import look, present
+    from optifire.cli.knowledge import last_instant, look, present
     from optifire.cli.ledgers import wait_for
     from optifire.cli.times import local_text
     from optifire.host.records import instant_text
@@ -67,7 +67,7 @@ def coming(arguments: argparse.Namespace, output: Output) -> int:
     async def answer() -> int:
         known = await look(home)
         now = await present(known)
-        until = now + timedelta(hours=arguments.hours)
+        until = min(now + timedelta(hours=arguments.hours), last_instant(known))
         found = Planner(known.catalog.jobs.values(), start=now).upcoming(until, MOST_COMING)
         if output.json:
             output.data(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
@@ -83,6 +83,13 @@ async def _others(home: Home, catalog: Catalog, worker: Describer) -> dict[str, 
     descriptions = Descriptions(worker, home.cache / "descriptions.msgpack")
     said = await describe_all(descriptions, unknown)
     return {folded: one for folded, one in said.items() if isinstance(one, Description)}
+
+
+def last_instant(known: Knowledge) -> datetime:
+    """Give the instant after which nothing is due: a demo ends, the wall clock does not."""
+    if not known.recorded:
+        return datetime.max.replace(tzinfo=UTC)
+    return demo_bounds(known.configuration.settings, known.market)[1]
 
 
 async def present(known: Knowledge) -> datetime:

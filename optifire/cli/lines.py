@@ -48,10 +48,10 @@ class Lines:
 
         The first status only says where to begin; what ended while nobody looked is counted.
         """
-        if status["state"] != self._state:
+        first, before, self._seen = self._seen is None, self._seen, {}
+        if first:
             self._state = status["state"]
             yield self._state_line(status)
-        before, self._seen = self._seen, {}
         for plugin_id, plugin in status["plugins"].items():
             last, count = plugin["last"], sum(plugin["counts"].values())
             run_id = last["run_id"] if last else ""
@@ -60,6 +60,9 @@ class Lines:
                 continue
             others = count - before.get(plugin_id, ("", 0))[1] - 1
             yield self._run_line(plugin_id, last, max(others, 0))
+        if status["state"] != self._state:
+            self._state = status["state"]
+            yield self._state_line(status)
 
     def _state_line(self, status: Mapping[str, Any]) -> str:
         if self._as_json:

@@ -31,7 +31,8 @@ EXAMPLES = (
 )
 #: Where the commands stand, in the order of help.
 MODULES = (
-    "service", "runs", "when", "replay", "calendar", "check", "config", "plugins", "authoring",
+    "service", "runs", "when", "replay", "schedule", "calendar", "check", "config",
+    "plugins", "authoring",
 )  # fmt: skip
 #: Words that have commands below them.
 GROUPS = {

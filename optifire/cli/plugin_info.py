@@ -6,7 +6,6 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from optifire.cli.commands_plugins import description_of, row_of
 from optifire.cli.output import finite
 from optifire.core.types import fold_id
 from optifire.host.layers import Sourced, is_secret
@@ -15,8 +14,11 @@ if TYPE_CHECKING:
     from optifire.cli.knowledge import Knowledge
     from optifire.cli.output import Output
     from optifire.core.job import Job
+    from optifire.core.ports import Description
     from optifire.host.catalog import Listed
 
+#: What a plugin without any mixin is.
+JOB_KIND = "job"
 #: What stands for the value of a field that is marked secret.
 MASKED = "***"
 _SECRET = re.compile(r"secret|token|password|passwd|api_?key|private_?key", re.IGNORECASE)
@@ -44,6 +46,30 @@ def info_of(known: Knowledge, plugin_id: str, *, config: bool) -> dict[str, Any]
     if config:
         shape["config"] = sources_of(listed)
     return shape
+
+
+def row_of(known: Knowledge, folded: str, listed: Listed) -> dict[str, Any]:
+    """Give one item of the list."""
+    said = description_of(known, folded, listed)
+    return {
+        "plugin_id": listed.plugin_id,
+        "state": listed.state.value,
+        "enabled": listed.enabled,
+        "category": _stated(said, "category"),
+        "kinds": [JOB_KIND] if said else [],
+        "version": _stated(said, "version"),
+        "origin": listed.origin,
+        "reason": listed.reason,
+    }
+
+
+def description_of(known: Knowledge, folded: str, listed: Listed) -> Description | None:
+    """Give what a plugin says of itself, on or off; None where nobody could ask it."""
+    return listed.description or known.others.get(folded)
+
+
+def _stated(said: Description | None, key: str) -> str:
+    return "" if said is None else str(said.metadata.get(key) or "")
 
 
 def job_of(job: Job) -> dict[str, Any]:

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from optifire.cli.output import COLOURS, shown
-from optifire.cli.scene import total
+from optifire.cli.output import COLOURS
+from optifire.cli.view_lower import lower as lower_half
+from optifire.cli.view_lower import summary
+from optifire.cli.view_parts import (
+    WHEN,
+    bar,
+    ends,
+    local_time,
+    one_line,
+    plain_table,
+    shown_zone,
+    soon,
+    value_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from optifire.cli.scene import Coming, LastRun, PluginStatus, Status, View
+    from rich.table import Table
+
+    from optifire.cli.scene import PluginStatus, Status, View
 
 #: Cells of a bar that compares a figure with its budget.
 BAR = 4
 #: Cells of the bar that shows how far the demo has come.
 LONG_BAR = 8
-#: Columns that a bundled plugin's id takes with its dot, and those of an instant to come.
-NAME, WHEN, TRIGGER = 24, 9, 14
-#: From this width on there is room for the schedule word of what is next.
-WIDE = 100
 #: Lines of the head, of both headings, and the empty ones between.
 FRAME = 7
 #: The share of the rest that plugins get when they do not all fit.
@@ -57,9 +65,9 @@ def render(status: Status, size: tuple[int, int]) -> RenderableType:
     wanted = len(status["plugins"])
     rows = min(wanted, max(room - FEWEST, int(room * PLUGIN_SHARE)) if room > FEWEST else room)
     if status["state"] == "finished":
-        lower = _summary(status, room - rows)
+        lower = summary(status, room - rows)
     else:
-        lower = _lower(status, width, room - rows)
+        lower = lower_half(status, width, room - rows)
     return Group(*_head(status, width), Text(), _plugins(status, rows, width), Text(), lower)
 
 
@@ -73,9 +81,9 @@ def _head(status: Status, width: int) -> Iterable[RenderableType]:
     if status["recorded"]:
         left.append(" · ")
         left.append("recorded data", "bold magenta")
-    yield _ends(left, Text(_local(status["now"], tz, "%a %Y-%m-%d %H:%M:%S %Z"), "bold"), width)
-    yield _ends(_market(status), _health(status), width)
-    yield _line(_highlights(view), width)
+    yield ends(left, Text(local_time(status["now"], tz, "%a %Y-%m-%d %H:%M:%S %Z"), "bold"), width)
+    yield ends(_market(status), _health(status), width)
+    yield one_line(_highlights(view), width)
 
 
 def _market(status: Status) -> Text:
@@ -90,7 +98,7 @@ def _market(status: Status) -> Text:
     if view["total"]:
         share = view["done"] / view["total"]
         text.append(f" · {view['done']}/{view['total']} sessions ")
-        text.append_text(_bar(share, LONG_BAR, "cyan"))
+        text.append_text(bar(share, LONG_BAR, "cyan"))
     return text
 
 
@@ -105,7 +113,7 @@ def _highlights(view: View | None) -> Text:
     text = Text()
     for name, value in view["highlights"].items() if view else ():
         text.append(f"{name} ", "dim")
-        text.append(f"{_value(value)}   ", "bold")
+        text.append(f"{value_text(value)}   ", "bold")
     return text
 
 
@@ -113,21 +121,21 @@ def _highlights(view: View | None) -> Text:
 
 
 def _plugins(status: Status, rows: int, width: int) -> Table:
-    table = _table(width)
+    table = plain_table(width)
     table.add_column("plugin", ratio=1, no_wrap=True, overflow="ellipsis")
     for name, cells in (("status", 11), ("due", 5), ("cpu / budget", 12), ("mem / budget", 12)):
         table.add_column(name, width=cells, no_wrap=True)
     table.add_column("next", width=WHEN, no_wrap=True)
-    view, tz = status.get("view"), _zone(status)
+    view, tz = status.get("view"), shown_zone(status)
     now = datetime.fromisoformat(status["now"])
     going = {each["plugin_id"]: each["status"] for each in status["running"]}
     ordered = sorted(status["plugins"].items(), key=lambda item: _rank(item[1], item[0] in going))
     hidden = len(ordered) - rows
     visible = ordered[: rows - 1] if hidden > 0 else ordered
     for plugin_id, plugin in visible:
-        soon = _soon(view["upcoming"].get(plugin_id) if view else None, tz, now)
+        due = soon(view["upcoming"].get(plugin_id) if view else None, tz, now)
         row = _plugin_row(plugin_id, plugin, tz, going.get(plugin_id, ""))
-        table.add_row(*row, Text(soon, "cyan"))
+        table.add_row(*row, Text(due, "cyan"))
     if hidden > 0:
         table.add_row(Text(f"and {len(ordered) - len(visible)} more", "dim"))
     return table
@@ -152,7 +160,7 @@ def _plugin_row(plugin_id: str, plugin: PluginStatus, tz: str, going: str) -> Se
     return (
         Text.assemble((f"{DOTS.get(word, '○')} ", colour), plugin_id),
         Text(word, colour),
-        Text(_local(last["due"], tz, "%H:%M") if last else "", "dim"),
+        Text(local_time(last["due"], tz, "%H:%M") if last else "", "dim"),
         _used(last["cpu_ms"] if last else None, budget["cpu_ms"] if budget else None, "ms"),
         _used(last["mem_mb"] if last else None, budget["mem_mb"] if budget else None, "MB"),
     )
@@ -166,131 +174,5 @@ def _used(figure: float | None, budget: float | None, unit: str) -> Text:
     if budget:
         share = figure / budget
         colour = "green" if share <= 0.7 else "yellow" if share <= 1 else "red"  # noqa: PLR2004
-        text.append(" ").append_text(_bar(share, BAR, colour))
+        text.append(" ").append_text(bar(share, BAR, colour))
     return text
-
-
-def _soon(due: str | None, tz: str, now: datetime) -> str:
-    """Give the time of an instant, with its weekday if it is not today, or its date if far."""
-    if due is None:
-        return ""
-    zone = ZoneInfo(tz)
-    local, today = datetime.fromisoformat(due).astimezone(zone), now.astimezone(zone)
-    days = (local.date() - today.date()).days
-    if days == 0:
-        return f"{local:%H:%M}"
-    return f"{local:%a %H:%M}" if 0 < days < 7 else f"{local:%Y-%m-%d}"[2:]  # noqa: PLR2004
-
-
-# --- below --------------------------------------------------------------------------------------
-
-
-def _lower(status: Status, width: int, lines: int) -> Table:
-    wide = width >= WIDE
-    left = NAME + WHEN + (TRIGGER + 1 if wide else 0)
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(width=left)
-    grid.add_column(width=width - left - 2)
-    view = status.get("view")
-    latest = view["latest"] if view else []
-    grid.add_row(
-        _next_table(_coming(status)[:lines], status, left, wide=wide),
-        _latest_table(latest[:lines], _zone(status), width - left - 2),
-    )
-    return grid
-
-
-def _coming(status: Status) -> list[Coming]:
-    """Give what is next of each plugin, the earliest first: frequent jobs do not hide the rest."""
-    view = status.get("view")
-    words = {each["plugin_id"]: each["trigger"] for each in reversed(status["next"])}
-    due = view["upcoming"] if view else {each["plugin_id"]: each["due"] for each in status["next"]}
-    return [
-        {"plugin_id": plugin_id, "due": instant, "trigger": words.get(plugin_id, "")}
-        for plugin_id, instant in sorted(due.items(), key=lambda item: (item[1], item[0]))
-    ]
-
-
-def _next_table(coming: Sequence[Coming], status: Status, width: int, *, wide: bool) -> Table:
-    table = _table(width)
-    table.add_column("next", width=WHEN, no_wrap=True)
-    table.add_column("", ratio=1, no_wrap=True, overflow="ellipsis")
-    table.add_column("", width=TRIGGER if wide else 0, no_wrap=True, overflow="ellipsis")
-    now = datetime.fromisoformat(status["now"])
-    for each in coming:
-        when = Text(_soon(each["due"], _zone(status), now), "cyan")
-        word = Text(each["trigger"] if wide else "", "dim")
-        table.add_row(when, Text(each["plugin_id"]), word)
-    return table
-
-
-def _latest_table(latest: Sequence[tuple[str, LastRun]], tz: str, width: int) -> Table:
-    table = _table(width)
-    table.add_column("done", width=5, no_wrap=True)
-    table.add_column("", width=NAME - 2, no_wrap=True, overflow="ellipsis")
-    table.add_column("", ratio=1, no_wrap=True, overflow="ellipsis")
-    for plugin_id, run in latest:
-        said = f"{run['status']}: {run['reason']}" if run["reason"] else run["status"]
-        table.add_row(
-            Text(_local(run["due"], tz, "%H:%M"), "dim"),
-            Text(plugin_id),
-            Text(said, COLOURS.get(run["status"], "")),
-        )
-    return table
-
-
-def _summary(status: Status, lines: int) -> RenderableType:
-    """Give what a finished demo comes to: every status and how often."""
-    counts = total(status["plugins"])
-    said = Text("The demo is over. ", "bold")
-    said.append(f"{counts.total():,} runs: ")
-    for index, (name, number) in enumerate(counts.most_common()):
-        said.append(", " if index else "").append(f"{number:,} {name}", COLOURS.get(name, ""))
-    hints = (
-        "optifire runs --limit 20      every run, with its reason",
-        "optifire why PLUGIN           what its last run waited for",
-        "optifire up --fresh           plays it again",
-    )
-    rest = [Text(f"  {hint}", "dim", no_wrap=True, overflow="ellipsis") for hint in hints]
-    said.no_wrap, said.overflow = True, "ellipsis"
-    return Group(Text(""), said, *rest[: max(lines - 1, 0)])
-
-
-# --- small parts --------------------------------------------------------------------------------
-
-
-def _table(width: int) -> Table:
-    return Table(
-        box=None, width=width, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold dim"
-    )
-
-
-def _ends(left: Text, right: Text, width: int) -> Text:
-    """Give one line with something at each end; the left one gives way."""
-    left.truncate(max(width - right.cell_len - 1, 1), overflow="ellipsis")
-    left.append(" " * max(width - left.cell_len - right.cell_len, 1))
-    return _line(left.append_text(right), width)
-
-
-def _line(text: Text, width: int) -> Text:
-    text.truncate(width, overflow="ellipsis")
-    text.no_wrap = True
-    return text
-
-
-def _bar(share: float, width: int, colour: str) -> Text:
-    full = min(round(share * width), width)
-    return Text.assemble(("█" * full, colour), ("░" * (width - full), "dim"))
-
-
-def _value(value: object) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) else shown(value)
-
-
-def _zone(status: Status) -> str:
-    view = status.get("view")
-    return view["tz"] if view else "UTC"
-
-
-def _local(instant: str, tz: str, form: str) -> str:
-    return datetime.fromisoformat(instant).astimezone(ZoneInfo(tz)).strftime(form)
