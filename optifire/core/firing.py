@@ -27,7 +27,8 @@ class Firing:
     """One due moment of one job, on its way to a record.
 
     ``row`` is set for an occurrence that the ledger already holds (after a restart); ``force`` is
-    the reason for which a manual run disregards overlap.
+    the reason for which a manual run disregards overlap. ``in_turn`` marks one that was found
+    together with earlier ones of its job: it goes after them, since only the finding overlaps.
     """
 
     job: Job
@@ -41,6 +42,7 @@ class Firing:
     events: tuple[Event, ...] = ()
     row: RunRow | None = None
     force: str = ""
+    in_turn: bool = False
 
     @property
     def key(self) -> RunKey:
@@ -113,19 +115,27 @@ def owe(job: Job, dues: Sequence[Due], now: datetime) -> Owed:
     late = [due for due in dues if is_late(job, due, now)]
     timely = [due for due in dues if not is_late(job, due, now)]
     if not late:
-        return Owed([firing_of(job, due) for due in timely])
+        return Owed(_in_turn([firing_of(job, due) for due in timely]))
     rule = misfire_of(job, late[-1])
     followed = any(due.skip is None and due.instant > late[-1].instant for due in timely)
     kept = _kept(rule, late, followed=followed)
     dropped = late[: len(late) - kept]
     status = RunStatus.MISSED if rule is Misfire.SKIP else RunStatus.COALESCED
     chosen = sorted([*late[len(late) - kept :], *timely], key=lambda due: due.instant)
-    return Owed([firing_of(job, due) for due in chosen], _span(job, status, dropped))
+    firings = _in_turn([firing_of(job, due) for due in chosen])
+    return Owed(firings, _span(job, status, dropped))
 
 
 def owe_latest(job: Job, dues: Sequence[Due]) -> Owed:
     """Run the latest of several occurrences whatever the clock says; one row for the others."""
     return Owed([firing_of(job, dues[-1])], _span(job, RunStatus.COALESCED, dues[:-1]))
+
+
+def _in_turn(firings: list[Firing]) -> list[Firing]:
+    """Let what was found at once go one after another, oldest first."""
+    for firing in firings[1:]:
+        firing.in_turn = True
+    return firings
 
 
 def _kept(rule: Misfire, late: Sequence[Due], *, followed: bool) -> int:

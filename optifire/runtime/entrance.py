@@ -39,6 +39,8 @@ class Entrance:
         move = decide(firing.job.overlap, busy=busy, forced=bool(firing.force))
         if move in {Move.SKIP, Move.END_OTHERS} and not self.live.busy_with(firing.job.plugin_id):
             move = Move.WAIT  # another job of the lane is busy: one at a time, and neither goes
+        if move is not Move.RUN and firing.in_turn:
+            move = Move.WAIT
         if move is Move.SKIP:
             return skipped("overlap")
         if move is Move.RUN:

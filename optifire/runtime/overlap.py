@@ -143,11 +143,18 @@ class LiveRuns:
         self._quiet.clear()
 
     def wait(self, one: Waiting) -> None:
-        """Buffer an occurrence; unless its job buffers all, the newest displaces the older."""
+        """Buffer an occurrence; unless its job buffers all, the newest displaces the older.
+
+        What goes in turn neither displaces nor is displaced.
+        """
         queue = self._waiting.setdefault(lane_of(one.firing.job), deque())
         queue.append(one)
-        if one.firing.job.overlap is not Overlap.BUFFER_ALL:
-            own = [each for each in queue if each.firing.job.plugin_id == one.firing.job.plugin_id]
+        if one.firing.job.overlap is not Overlap.BUFFER_ALL and not one.firing.in_turn:
+            own = [
+                each
+                for each in queue
+                if each.firing.job.plugin_id == one.firing.job.plugin_id and not each.firing.in_turn
+            ]
             newest = max(reversed(own), key=lambda each: each.firing.due)
             for each in own:
                 if each is not newest:

@@ -134,7 +134,10 @@ class Planner:
         total = Owed(firings=self._extra)
         self._extra, self._begun = [], True
         for job, dues in self._backlog:
-            total.extend(self._owe(job, dues, tick.now))
+            found = self._owe(job, dues, tick.now)
+            for firing in found.firings:
+                firing.in_turn = True
+            total.extend(found)
         self._backlog = []
         while self._heap and self._heap[0][0] <= tick.now:
             _, _, lane = heapq.heappop(self._heap)

@@ -106,6 +106,7 @@ def _firing(row: RunRow, job: Job, now: datetime) -> tuple[Firing, tuple[RunStat
         skip=due.skip if due is not None and own else None,
         idle=due.idle if due is not None and own else False,
         row=row,
+        in_turn=True,
     )  # fmt: skip
     if due is not None and own:
         return firing, _too_late(job, due, now)

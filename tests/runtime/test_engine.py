@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from optifire.core.errors import NotFoundError, StateError
-from optifire.core.job import Overlap, Placement
+from optifire.core.job import Misfire, Overlap, Placement
 from optifire.core.ports import Outcome, RunRequest
 from optifire.core.run import RunStatus
 from optifire.core.types import PluginId
@@ -457,3 +457,22 @@ async def test_a_run_keeps_its_slot_only_while_it_runs(world: Any, kit: Any) -> 
     assert most == 1
     assert set(said(world).values()) == {"succeeded"}
     assert len(said(world)) == 20
+
+
+@pytest.mark.parametrize("policy", [Overlap.SKIP, Overlap.BUFFER_ONE, Overlap.CANCEL_OTHER])
+async def test_occurrences_that_are_caught_up_run_one_after_another_oldest_first(
+    world: Any, kit: Any, policy: Overlap
+) -> None:
+    ran = []
+
+    async def body(request: RunRequest) -> Outcome:
+        await kit.let_others_run(3)
+        ran.append(request.key.due.hour)
+        return Outcome(RunStatus.SUCCEEDED)
+
+    world.job("a", body, schedule="interval_1h", misfire=Misfire.ALL, overlap=policy)
+    stage = kit.Stage(world, since={"a": kit.noon - timedelta(hours=5)})
+    async with stage.running() as timer:
+        await timer.settle()
+    assert ran == [8, 9, 10, 11]
+    assert set(said(world).values()) == {"succeeded"}
