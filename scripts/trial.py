@@ -58,7 +58,7 @@ class TooLateError(AssertionError):
     """What a test waited for has not happened in time."""
 
 
-def until(look: Callable[[], T], *, within: float = PATIENCE, what: str = "it") -> T:
+def until(look: Callable[[], T | None], *, within: float = PATIENCE, what: str = "it") -> T:
     """Look again and again until something true is seen, and give it.
 
     Raises
@@ -107,7 +107,11 @@ class Service:
             return False
 
     def until_status(
-        self, look: Callable[[dict[str, Any]], T], *, within: float = PATIENCE, what: str = "status"
+        self,
+        look: Callable[[dict[str, Any]], T | None],
+        *,
+        within: float = PATIENCE,
+        what: str = "status",
     ) -> T:
         """Wait until its status shows something true, and give that."""
         try:
