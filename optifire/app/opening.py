@@ -37,6 +37,7 @@ from optifire.runtime.runner import Runner
 from optifire.runtime.timer import ApsTimer
 from optifire.store.blobs import blobs_of
 from optifire.store.codec import to_us
+from optifire.store.lock import LedgerLock
 from optifire.store.reader import LedgerReader
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.inline import InlineWorker
@@ -99,16 +100,11 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     configuration = read_configuration(home, environment=overrides.environment)
     environment = configuration.features.environment
     path = home.database(environment.value)
-    if is_listening(home.socket):
-        raise LockedError(
-            "another service is running in this home",
-            where=str(home.socket),
-            remedy="Stop it first, or use it: `optifire status`",
-        )
     home.data.mkdir(parents=True, exist_ok=True)
+    refuse_second(home, path)
     resources.callback(_logs(home, configuration, overrides.console).close)
     if overrides.fresh:
-        await discard(path)
+        discard(path)
     store = SqliteStore(path, clock=wall_now)
     recovered = await store.open()
     resources.push_async_callback(store.close)
@@ -126,12 +122,31 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     return await opening.service({Placement.ISOLATED: isolated}, recorded=recorded)
 
 
-async def discard(path: Path) -> None:
-    """Remove a ledger that no service holds; raises `LockedError` when one does."""
-    store = SqliteStore(path, clock=wall_now)
-    await store.open()
-    await store.close()
-    _unlink(path)
+def refuse_second(home: Home, path: Path) -> None:
+    """Raise `LockedError` when a service has this home, naming its process where that is known.
+
+    It is known where that service writes the same ledger, and not that of another environment.
+    """
+    if not is_listening(home.socket):
+        return
+    lock = LedgerLock(path)
+    lock.take(wall_now())
+    lock.release()
+    raise LockedError(
+        "another service is running in this home, in another environment",
+        where=str(home.socket),
+        remedy="Stop it first, or use it: `optifire status`",
+    )
+
+
+def discard(path: Path) -> None:
+    """Remove a ledger, also a damaged one; raises `LockedError` when a service holds it."""
+    lock = LedgerLock(path)
+    lock.take(wall_now())
+    try:
+        _unlink(path)
+    finally:
+        lock.release()
 
 
 def _logs(home: Home, configuration: Configuration, console: TextIO | None) -> Logs:
