@@ -1,0 +1,67 @@
+"""The bench runs and says what it measured; no time is asserted anywhere."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.bursts import dag
+from benchmarks.floor import layers_of
+from benchmarks.measure import Figure, Target, in_turns, require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> tuple[str, dict[str, Any]]:
+    """Give the table and the JSON of a small W1."""
+    file = tmp_path / "figures.json"
+    assert main(["W1", "--runs", "50", "--rounds", "1", "--json", str(file)]) == 0
+    figures = json.loads(file.read_text(encoding="utf-8"))["figures"]
+    assert len(figures) == 1
+    return capfd.readouterr().out, figures[0]
+
+
+def test_a_burst_is_measured_beside_floor_and_peer(said: tuple[str, dict[str, Any]]) -> None:
+    table, figure = said
+    assert "50 inline runs" in table
+    for who in ("floor", "peer", "ours"):
+        (value,) = figure[who]
+        assert math.isfinite(value)
+        assert value > 0
+    assert set(figure["targets"]) == {"3.5 x floor", "3.5 x ahead"}
+
+
+def test_an_unknown_workload_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["W99"])
+    assert "W99" in capsys.readouterr().err
+
+
+def test_a_trial_that_did_not_do_its_work_gives_no_figure() -> None:
+    with pytest.raises(RuntimeError, match="our runs: 49 instead of 50"):
+        require(49, 50, "our runs")
+
+
+def test_the_first_round_warms_up_and_does_not_count() -> None:
+    given = iter([9.0, 1.0, 2.0])
+    assert in_turns(2, lambda: next(given)).ours == [1.0, 2.0]
+
+
+def test_a_ratio_is_made_of_one_round() -> None:
+    figure = Figure("W", "one", "s", ours=[2.0, 20.0, 9.0], floor=[1.0, 10.0, 3.0])
+    assert figure.over_floor == 2.0
+    assert figure.meets(Target("floor", 2.0))
+    assert not figure.meets(Target("floor", 1.9))
+    assert not figure.meets(Target("peer", 0.1)), "there is no peer to be ahead of"
+
+
+def test_the_graph_has_75_nodes_in_layers_of_20_30_20_and_5() -> None:
+    needs = dag()
+    assert [len(layer) for layer in layers_of(needs)] == [20, 30, 20, 5]
+    assert {len(producers) for node, producers in needs.items() if node >= 20} == {2}
