@@ -6,18 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from optifire.calendars.table import SUFFIX
+from optifire.calendars.table import refreshed_path
 from optifire.core.errors import ConfigError, TransientError
 
 #: Seconds that a build may take; on an idle machine it takes two to four.
 TIMEOUT = 180.0
 #: Characters of the child's last line that an error repeats.
 REPEATED = 300
-
-
-def refreshed_path(home: Path, name: str) -> Path:
-    """Give the file that holds the refreshed table of an exchange in this home."""
-    return home / "data" / "calendars" / f"{name.replace('/', '-')}{SUFFIX}"
 
 
 async def refresh(home: Path, name: str, today: dt.date) -> Path:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from optifire.calendars.closures import closures_of
 from optifire.calendars.names import ALWAYS_OPEN, BUILTIN, resolve
-from optifire.calendars.refresh import refreshed_path
-from optifire.calendars.table import SUFFIX, Header, read_header, read_table
+from optifire.calendars.table import SUFFIX, Header, read_header, read_table, refreshed_path
 from optifire.core.calendar import AlwaysOpen, Calendar
 from optifire.core.errors import ConfigError
 

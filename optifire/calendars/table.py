@@ -133,3 +133,8 @@ def _digest(body: str) -> str:
 
 def _minutes(length: timedelta) -> int:
     return int(length.total_seconds()) // 60
+
+
+def refreshed_path(home: Path, name: str) -> Path:
+    """Give the file that holds the refreshed table of an exchange in this home."""
+    return home / "data" / "calendars" / f"{name.replace('/', '-')}{SUFFIX}"

@@ -1,9 +1,7 @@
-"""Runs a plugin's own tests with pytest, in a process of their own."""
+"""Runs a plugin's own tests and the rules for every plugin, each in a process of its own."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,29 +12,17 @@ from optifire.core.errors import ConfigError, NotFoundError
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: What a plugin's tests may rely on, whatever project they lie in.
-OPTIONS = (
-    "-q",
-    "--import-mode=importlib",
-    "-p",
-    "no:cacheprovider",
-    "-o",
-    "asyncio_mode=auto",
-    "-o",
-    "asyncio_default_fixture_loop_scope=function",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Whether all tests passed, and what pytest said."""
+    """Whether all tests passed and no rule is broken, and what was said."""
 
     ok: bool
     output: str
 
 
 def run_tests(folder: Path) -> Ended:
-    """Run the tests of one plugin folder.
+    """Run the tests of one plugin folder, and hold it against the rules for every plugin.
 
     Raises
     ------
@@ -56,14 +42,9 @@ def run_tests(folder: Path) -> Ended:
             where=sys.executable,
             remedy="pip install pytest pytest-asyncio",
         )
-    command = [sys.executable, "-m", "pytest", *OPTIONS, str(tests)]
-    done = subprocess.run(  # noqa: S603 - this interpreter, on a folder that the user named
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        check=False,
-    )
-    return Ended(done.returncode == 0, done.stdout + done.stderr)
+    from optifire.testing.run import examine_folder
+
+    report = examine_folder(folder)
+    broken = [f"{each['level']}: {each['message']}  [{each['rule']}]" for each in report.findings]
+    rules = [*broken, "the rules for every plugin hold" if not broken else ""]
+    return Ended(report.ok, "\n".join([report.printed.rstrip(), *filter(None, rules)]) + "\n")

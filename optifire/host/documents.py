@@ -20,7 +20,6 @@ from optifire.host.toml_lines import toml_lines
 
 #: The way to a value: keys of mappings and indices of lists.
 KeyPath = tuple[str | int, ...]
-SUFFIXES = (".yaml", ".yml", ".toml", ".json")
 HALF_WRITTEN = "Finish or undo the edit at this line"
 
 _RESOLVERS = {

@@ -7,8 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from optifire.core.errors import ConfigError
-from optifire.host.documents import SUFFIXES
 
+#: Formats of configuration files, by the ending of their name.
+SUFFIXES = (".yaml", ".yml", ".toml", ".json")
 #: What `init` writes, and the template of each.
 TEMPLATES: Mapping[str, str] = {
     "configs/features.yaml": "features.yaml",

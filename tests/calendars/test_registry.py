@@ -11,9 +11,8 @@ import pytest
 
 from optifire.calendars.closures import add_closure, closures_of, closures_path
 from optifire.calendars.names import BUILTIN, resolve
-from optifire.calendars.refresh import refreshed_path
 from optifire.calendars.registry import NoTableError, load_calendar, table_header
-from optifire.calendars.table import format_table, read_header, read_table
+from optifire.calendars.table import format_table, read_header, read_table, refreshed_path
 from optifire.core.calendar import AlwaysOpen, Closure, SessionTable
 from optifire.core.errors import ConfigError
 
