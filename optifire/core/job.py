@@ -169,11 +169,13 @@ _NEED_REMEDY = (
 def parse_age(text: str, where: str = "") -> tuple[timedelta | None, int | None]:
     """Read ``"90m"``, ``"1d"`` or ``"2 sessions"``: (elapsed time, None) or (None, sessions)."""
     count, _, unit = text.strip().lower().partition(" ")
-    if unit in {"session", "sessions"} and count.isdigit():
+    if unit in {"session", "sessions"} and count.isdecimal():
         return None, int(count)
     number, unit = text.strip()[:-1], text.strip()[-1:].lower()
-    if number.isdigit() and int(number) > 0 and unit in _AGE_UNITS:
-        return timedelta(seconds=int(number) * _AGE_UNITS[unit]), None
+    if number.isdecimal() and unit in _AGE_UNITS:
+        seconds = int(number) * _AGE_UNITS[unit]
+        if 0 < seconds <= timedelta.max.total_seconds():
+            return timedelta(seconds=seconds), None
     raise ContractError(
         f"{text!r} is not an age",
         where=where,
@@ -202,7 +204,7 @@ def parse_need(spec: object, where: str = "") -> Need:
 def _need_of_form(form: str, spec: Mapping[object, object], where: str) -> Need:
     """Read a mapping that has exactly one of the three forms."""
     inner = spec[form]
-    if form == "optional" and isinstance(inner, Mapping):
+    if form == "optional" and isinstance(inner, Mapping) and "needs" in inner and len(spec) == 1:
         base = parse_need(inner, where)
         return Need(base.name, NeedMode.OPTIONAL, base.max_age, base.max_sessions)
     if not isinstance(inner, str) or not inner or (form == "after" and "max_age" in spec):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +93,11 @@ class PluginMetadata:
 
 
 def _as_tuple(name: str, value: object, plugin_id: str) -> tuple[Any, ...]:
-    """Keep several values as a tuple; one string is a common slip and is refused."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    """Keep several values as a tuple; one string or mapping is a common slip and is refused.
+
+    So is a set: its order, and with it what the plugin says of itself, differs between processes.
+    """
+    if isinstance(value, str | bytes | Mapping | AbstractSet) or not isinstance(value, Iterable):
         raise ContractError(
             f"metadata field {name} must be a list, not {value!r}",
             where=plugin_id or "PluginMetadata",
