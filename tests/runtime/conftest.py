@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -197,8 +198,9 @@ class World:
         **fields: Any,
     ) -> Job:
         words = parse_schedule(schedule, calendar=self.calendar)
+        category = fields.pop("category", "alpha")
         made = Job(
-            PluginId(name), "1.0.0", "alpha", words, Code(f"/{name}", name, "00"),
+            PluginId(name), "1.0.0", category, words, Code(f"/{name}", name, "00"),
             needs=tuple(parse_need(n) for n in needs), outputs=out, **fields,
         )  # fmt: skip
         self.jobs[made.plugin_id] = made
@@ -378,39 +380,18 @@ class Gate:
         return replace(self.outcome)
 
 
-class Kit:
-    """The helpers of this file, for tests that cannot import them."""
-
-    World = World
-    Stage = Stage
-    Gate = Gate
-    FakeStore = FakeStore
-    FakeWorker = FakeWorker
-    FakeTimer = FakeTimer
-    noon = NOON
-    start = START
-    enc = staticmethod(enc)
-    dec = staticmethod(dec)
-    outputs = staticmethod(outputs)
-    fails = staticmethod(fails)
-    leaves = staticmethod(leaves)
-    let_others_run = staticmethod(let_others_run)
-
-
-def assert_at_rest(world: World) -> None:
-    """Nothing is held or waited for once all is over."""
-    assert len(world.slots) == world.slots.waiting == 0
-    assert len(world.live) == 0
-    assert world.live.all() == []
-
-
 @pytest.fixture
 def world() -> Iterator[World]:
+    """Give a world in which nothing is held or waited for once the test is over."""
     made = World()
     yield made
-    assert_at_rest(made)
+    assert len(made.slots) == made.slots.waiting == len(made.live) == len(made.live.all()) == 0
 
 
 @pytest.fixture(scope="session")
-def kit() -> Kit:
-    return Kit()
+def kit() -> SimpleNamespace:
+    """Hand out the helpers of this file, which tests cannot import."""
+    shared = (World, Stage, Gate, FakeStore, FakeWorker, FakeTimer)
+    helpers = (enc, dec, outputs, fails, leaves, let_others_run)
+    by_name = {each.__name__: each for each in (*shared, *helpers)}
+    return SimpleNamespace(**by_name, noon=NOON, start=START)
