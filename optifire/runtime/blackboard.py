@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from optifire.core.ledger import ContextValue
 
+_pack = msgspec.msgpack.Encoder().encode
 _MAP_16 = 0xDE
 _FIX_MAP = 0x80
 _MOST_IN_FIX_MAP = 15
@@ -29,7 +30,7 @@ def given_of(value: ContextValue) -> Given:
 
 def marker_of(keys: Iterable[str]) -> Encoded:
     """Encode what a success leaves under the plugin's own id: the keys it published."""
-    return Encoded(msgspec.msgpack.encode(sorted(keys)))
+    return Encoded(_pack(sorted(keys)))
 
 
 def compose(parts: Mapping[str, Encoded]) -> Encoded:

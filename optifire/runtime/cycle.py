@@ -22,7 +22,7 @@ from optifire.runtime.blackboard import RunView
 from optifire.runtime.dataflow import Dataflow, Node
 from optifire.runtime.draft import Draft
 from optifire.runtime.entrance import Entrance
-from optifire.runtime.needs import Moment, Supply, Values, supply
+from optifire.runtime.needs import NOTHING, Moment, Supply, Values, supply
 from optifire.runtime.outcome import Leavings, close_attempt, open_attempt, refuse_attempt
 from optifire.runtime.overlap import Manner
 from optifire.runtime.patience import Patience
@@ -110,18 +110,21 @@ class Cycle:
         while True:
             while self._inbox:
                 self._inbox.popleft()()
-            while self._flow.ready:
-                self._consider(self._flow.ready.popleft())
+            if self._flow.ready:
+                parts = self._parts
+                snapshot = Snapshot(
+                    parts.clock.now(), parts.is_on, parts.clock.timeless, self._chain
+                )
+                while self._flow.ready:
+                    self._consider(self._flow.ready.popleft(), snapshot)
             await self._commit()
             if not self._inbox and not self._flow.ready:
                 return
 
-    def _consider(self, node: Node) -> None:
+    def _consider(self, node: Node, snapshot: Snapshot) -> None:
         """Let one occurrence pass gates, overlap, needs and slots; write down why not."""
         if node.ended:
             return
-        parts = self._parts
-        snapshot = Snapshot(parts.clock.now(), parts.is_on, parts.clock.timeless, self._chain)
         objection = admit(node.firing, snapshot)
         if objection is None and not node.entered:
             objection = self._entrance.overlap(node)
@@ -130,7 +133,7 @@ class Cycle:
         if objection is None:
             got = self._supply(node)
             if got.missing is None:
-                if parts.slots.holds(node.firing) or self._entrance.slot(node):
+                if self._parts.slots.holds(node.firing) or self._entrance.slot(node):
                     self._start(node, got)
                 return
             objection = NonRun(RunStatus.SKIPPED, got.missing)
@@ -138,6 +141,8 @@ class Cycle:
 
     def _supply(self, node: Node) -> Supply:
         """Gather what a run needs from what the cycle began with and has made since."""
+        if not node.edges:
+            return NOTHING
         parts = self._parts
         moment = Moment(self.due, node.firing.job.schedule.calendar, parts.schedule_of)
         return supply(

@@ -37,7 +37,7 @@ class Entrance:
         firing = node.firing
         busy = bool(self.live.others(firing.job)) or self.live.queued(firing.job)
         move = decide(firing.job.overlap, busy=busy, forced=bool(firing.force))
-        if move in {Move.SKIP, Move.END_OTHERS} and not self.live.busy_with(firing.job.plugin_id):
+        if move in {Move.SKIP, Move.END_OTHERS} and not self.live.busy_with(firing.job):
             move = Move.WAIT  # another job of the lane is busy: one at a time, and neither goes
         if move is not Move.RUN and firing.in_turn:
             move = Move.WAIT

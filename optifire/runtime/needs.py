@@ -37,6 +37,10 @@ class Supply:
     missing: Reason | None = None
 
 
+#: What a run without needs is given; nobody writes into it.
+NOTHING = Supply()
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When and on which calendar freshness is judged."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from optifire.runtime.retry import backoff_seconds
 
 if TYPE_CHECKING:
     from optifire.core.firing import Firing
+    from optifire.core.graph import Graph
     from optifire.core.ports import Clock, Outcome
     from optifire.core.run import Failure
     from optifire.core.types import Encoded, PluginId
@@ -40,7 +41,7 @@ class Ending:
 
     row: RunRow
     job: Job
-    values: Sequence[ContextValue] = ()
+    values: list[ContextValue] = field(default_factory=list)
     events: Sequence[EventRow] = ()
     #: ``context.data`` keys that nobody declared, with their values.
     undeclared: Sequence[ContextValue] = ()
@@ -99,8 +100,9 @@ def close_attempt(
     row.finished_at = now
     row.degraded = outcome.degraded
     row.breaches = soft_breaches(outcome.usage, firing.job.budget)
-    row.outputs = {**outcome.outputs, **outcome.writes}
-    row.inputs = {**row.inputs, **outcome.reads}
+    row.outputs = {**outcome.outputs, **outcome.writes} if outcome.writes else outcome.outputs
+    if outcome.reads:
+        row.inputs = {**row.inputs, **outcome.reads}
     if outcome.status is not RunStatus.SUCCEEDED:
         return Ending(row, firing.job)
     return _success(firing.job, row, outcome, parts, batch)
@@ -123,37 +125,52 @@ def _pause_before_retry(
 
 def _success(job: Job, row: RunRow, outcome: Outcome, parts: Parts, batch: Batch) -> Ending:
     """Give what a success publishes, and put its writes into the batch."""
-    declared = set(job.outputs)
-    published = [key for key in row.outputs if key in declared or key in outcome.writes]
+    ending = Ending(row, job)
     missing = [key for key in job.outputs if key not in row.outputs]
     notes = [f"declared output {key} is missing" for key in missing]
     notes += [f"read {name} without declaring it" for name in outcome.undeclared]
     row.note = "; ".join(notes)
-    values = [_value(row, f"{job.plugin_id}.{key}", key, row.outputs[key]) for key in published]
-    values += [
+    published = _publish(ending, outcome, parts.graph) if row.outputs else ()
+    ending.values.append(_value(row, job.plugin_id, "", marker_of(published)))
+    batch.values += ending.values
+    if outcome.events:
+        ending.events = _events(row, outcome, parts)
+        batch.events += ending.events
+    if outcome.statements:
+        at = row.key.due
+        batch.writes.append(TableWrites(row.run_id, job.plugin_id, at, outcome.statements))
+    return ending
+
+
+def _publish(ending: Ending, outcome: Outcome, graph: Graph) -> Sequence[str]:
+    """Put what a run gave under its names, and give the keys that are published."""
+    row, job = ending.row, ending.job
+    declared = set(job.outputs)
+    published = [key for key in row.outputs if key in declared or key in outcome.writes]
+    ending.values += [
+        _value(row, f"{job.plugin_id}.{key}", key, row.outputs[key]) for key in published
+    ]
+    ending.values += [
         _value(row, key, key, row.outputs[key])
         for key in published
-        if parts.graph.publishes_bare(job.plugin_id, key)
+        if graph.publishes_bare(job.plugin_id, key)
     ]
-    values.append(_value(row, job.plugin_id, "", marker_of(published)))
-    undeclared = [
+    ending.undeclared = [
         _value(row, key, key, row.outputs[key])
         for key in sorted(outcome.writes)
         if key not in declared
     ]
-    events = [
+    return published
+
+
+def _events(row: RunRow, outcome: Outcome, parts: Parts) -> list[EventRow]:
+    return [
         EventRow(
             row.run_id, seq, row.key.due, row.key.turn, event.name, event.source, event.data,
             taken=event.name not in parts.listeners,
         )
         for seq, event in enumerate(outcome.events)
     ]  # fmt: skip
-    batch.values += values
-    batch.events += events
-    if outcome.statements:
-        at = row.key.due
-        batch.writes.append(TableWrites(row.run_id, job.plugin_id, at, outcome.statements))
-    return Ending(row, job, values, events, undeclared)
 
 
 def _value(row: RunRow, name: str, key: str, value: Encoded) -> ContextValue:

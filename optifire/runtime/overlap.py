@@ -48,6 +48,11 @@ class LiveRun:
     firing: Firing
     end: Callable[[str, Manner], None]
     watchers: list[Callable[[], object]] = field(default_factory=list)
+    lane: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the lane: it is asked for at every turn."""
+        self.lane = lane_of(self.firing.job)
 
 
 @dataclass(slots=True, eq=False)
@@ -127,11 +132,12 @@ class LiveRuns:
         """Tell whether occurrences of this job's lane wait already."""
         return bool(self._waiting.get(lane_of(job)))
 
-    def busy_with(self, plugin_id: PluginId) -> bool:
+    def busy_with(self, job: Job) -> bool:
         """Tell whether a run of one plugin is in progress or buffered."""
-        running = (run.firing for runs in self._live.values() for run in runs)
-        waiting = (one.firing for queue in self._waiting.values() for one in queue)
-        return any(each.job.plugin_id == plugin_id for each in chain(running, waiting))
+        lane = lane_of(job)
+        running = (run.firing for run in self._live.get(lane, ()))
+        waiting = (one.firing for one in self._waiting.get(lane, ()))
+        return any(each.job.plugin_id == job.plugin_id for each in chain(running, waiting))
 
     async def quiet(self) -> None:
         """Wait until nothing is in progress."""
@@ -139,7 +145,7 @@ class LiveRuns:
 
     def add(self, run: LiveRun) -> None:
         """Take in a run that has been admitted."""
-        self._live.setdefault(lane_of(run.firing.job), []).append(run)
+        self._live.setdefault(run.lane, []).append(run)
         self._quiet.clear()
 
     def wait(self, one: Waiting) -> None:
@@ -163,6 +169,8 @@ class LiveRuns:
 
     def withdraw(self, firing: Firing) -> None:
         """Take an occurrence out of the buffer: it has ended without its turn."""
+        if not self._waiting:
+            return
         lane = lane_of(firing.job)
         queue = self._waiting.get(lane)
         if queue is not None:
@@ -173,7 +181,7 @@ class LiveRuns:
 
     def remove(self, run: LiveRun) -> None:
         """Take out a run that is over, and let the next buffered one go on."""
-        lane = lane_of(run.firing.job)
+        lane = run.lane
         runs = self._live[lane]
         runs.remove(run)
         if not runs:

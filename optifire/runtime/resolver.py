@@ -101,6 +101,8 @@ def _wire(
 ) -> None:
     """Find what one firing waits for: in this cycle, and in earlier ones still running."""
     plugin_id = firing.job.plugin_id
+    if not plan.edges[plugin_id]:
+        return
     waits = plan.waits.setdefault(plugin_id, set())
     moment = Moment(firing.due, firing.job.schedule.calendar, parts.schedule_of)
     for edge in plan.edges[plugin_id]:
