@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optifire.core.errors import ContractError
 from optifire.core.logger import plugin_logger
@@ -19,6 +19,9 @@ from optifire.workers.messages import Order
 from optifire.workers.seeding import seed_of
 from optifire.workers.session import session_view
 from optifire.workers.wire import decode_value, encode_value
+
+if TYPE_CHECKING:
+    import logging
 
 #: Gives class and fields of an APScheduler trigger; the text says where it stands.
 Trigger = Callable[[object, str], Mapping[str, Any]]
@@ -63,7 +66,7 @@ class Surroundings:
 class RunContext(PluginContext):
     """A context whose folders, feed and random numbers are made when they are first asked for."""
 
-    _lazy = ("data_dir", "temp_dir", "feed", "rng")
+    _lazy = ("data_dir", "temp_dir", "feed", "rng", "logger")
 
     def __init__(
         self,
@@ -91,6 +94,11 @@ class RunContext(PluginContext):
     def feed(self) -> Any:  # noqa: ANN401 - this room knows no DataFeed
         """The data feed as of `now`."""
         return None if self._around.feed is None else self._around.feed()
+
+    @cached_property
+    def logger(self) -> logging.Logger:  # type: ignore[override]
+        """The plugin's own logger."""
+        return plugin_logger(self._order.plugin_id)
 
     @cached_property
     def rng(self) -> random.Random:  # type: ignore[override]
@@ -148,7 +156,6 @@ def context_of(
         started=order.started,
         session=order.session,
         events=[BusEvent(e.name, around.decode(e.data), e.source) for e in order.events],
-        logger=plugin_logger(order.plugin_id),
     )
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import builtins
 import datetime as dt
-import importlib.machinery
 import os
 import random
 import sys
@@ -24,6 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from optifire.core.errors import ContractError
+from optifire.workers.compiled import PluginLoader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -168,7 +168,7 @@ def _guarded_import(
     return _made[module.__name__]
 
 
-class GuardedLoader(importlib.machinery.SourceFileLoader):
+class GuardedLoader(PluginLoader):
     """Runs a plugin's file with an ``__import__`` of its own."""
 
     def exec_module(self, module: ModuleType) -> None:

@@ -55,7 +55,7 @@ class IsolatedWorker:
         try:
             order = order_of(request, self._zygotes.files)
             link = await self._zygotes.for_modules(request.job.code.modules)
-            live = link.fork()
+            live = link.fork(folder=order.folder, checksum=order.checksum)
         except OptifireError as error:
             return not_made(error)
         try:

@@ -57,8 +57,7 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._numbers = count(1)
         self._lives: dict[int, Live] = {}
-        self._unsent: deque[Live] = deque()
-        self._pooled: set[int] = set()
+        self._unsent: deque[tuple[Live, bytes]] = deque()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._retired = False
@@ -106,8 +105,8 @@ class Link:
 
     # --- children ---------------------------------------------------------------------------
 
-    def fork(self, *, pooled: bool = False) -> Live:
-        """Ask for a child; it can be talked to at once.
+    def fork(self, *, pooled: bool = False, folder: str = "", checksum: str = "") -> Live:
+        """Ask for a child, for a plugin or for many; it can be talked to at once.
 
         Raises `TransientError` when this process has no descriptors left for it.
         """
@@ -121,22 +120,20 @@ class Link:
             ) from error
         live.on_stuck = self._process.kill
         self._lives[live.number] = live
-        if pooled:
-            self._pooled.add(live.number)
         if not self.alive:
             self._drop(live.number)
             live.sent()
             live.lost("the zygote has ended")
             return live
-        self._unsent.append(live)
+        wanted = say.Fork(live.number, pooled, folder, checksum)
+        self._unsent.append((live, say.encode(wanted)))
         if len(self._unsent) == 1:
             self._flush()
         return live
 
     def _flush(self) -> None:
         while self._unsent:
-            live = self._unsent[0]
-            wanted = say.encode(say.Fork(live.number, live.number in self._pooled))
+            live, wanted = self._unsent[0]
             try:
                 socket.send_fds(self._control, [wanted], [live.talk.far.fileno(), live.log_writer])
             except BlockingIOError:
@@ -176,7 +173,6 @@ class Link:
             live.forked(message.pid, pidfd)
 
     def _drop(self, number: int) -> Live:
-        self._pooled.discard(number)
         live = self._lives.pop(number)
         if self._retired and not self._lives:
             self._hang_up()

@@ -20,98 +20,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import optifire
 from optifire.core.errors import PluginFault
-from optifire.core.types import fold_id
 from optifire.sdk.plugin import Plugin
-from optifire.workers.guard import GuardedLoader
+from optifire.workers.compiled import PACKAGE_FOLDER, kept_files
+from optifire.workers.folder import Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from types import ModuleType
 
-PACKAGE_FOLDER: Final = os.path.dirname(os.path.realpath(optifire.__file__))  # noqa: PTH120 - see below
+__all__ = [
+    "HOOKS", "PACKAGE_FOLDER", "Folder", "Loaded", "fault", "instance", "load",
+    "overridden_hooks", "running",
+]  # fmt: skip
+
 #: The hooks for which a plugin needs a process of its own from start to stop.
 HOOKS: Final = ("initialize", "start", "stop", "cleanup", "handle_event")
 
 # Paths are text here, not `pathlib`: in a forked child every object touched is a page copied, and
 # this runs in each of them.
-
-
-class Folder:
-    """Finds the modules of one plugin's folder, by bare names too, while the plugin runs.
-
-    ``siblings`` are the modules that were imported by bare names: the plugin's own.
-    """
-
-    def __init__(self, path: str, *, replay: bool) -> None:
-        self.path = path
-        self._replay = replay
-        self._finder: importlib.machinery.FileFinder | None = None
-        self.siblings: dict[str, ModuleType] = {}
-        self._seen: set[str] = set()
-
-    def find_spec(
-        self,
-        name: str,
-        path: Sequence[str] | None = None,
-        target: ModuleType | None = None,
-    ) -> importlib.machinery.ModuleSpec | None:
-        """Give the spec of a module of the folder, None for all others."""
-        if path is not None and not (self._replay and self._holds(path)):
-            return None
-        spec = self._spec(name, path, target)
-        origin = spec.origin if spec is not None else None
-        if spec is None or (origin is not None and not origin.startswith(self.path)):
-            return None
-        if path is None:
-            self._seen.add(name.partition(".")[0])
-        if self._replay and origin is not None and origin.endswith(".py"):
-            spec.loader = GuardedLoader(spec.name, origin)
-        return spec
-
-    def _spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if path is not None:
-            return importlib.machinery.PathFinder.find_spec(name, path, target)
-        if self._finder is None:
-            self._finder = _file_finder(self.path)
-        spec = self._finder.find_spec(name, target)
-        if spec is None or spec.loader is not None:
-            return spec
-        # A folder without __init__.py is a package only where nothing else has its name.
-        if importlib.machinery.PathFinder.find_spec(name) is not None:
-            return None
-        return _namespace(name, list(spec.submodule_search_locations or ()))
-
-    def _holds(self, path: Sequence[str]) -> bool:
-        return any(place.startswith(self.path) for place in path)
-
-    def enter(self) -> None:
-        """Begin to find; the plugin's own modules stand under their bare names."""
-        sys.modules.update(self.siblings)
-        sys.meta_path.insert(0, self)
-
-    def leave(self) -> None:
-        """Stop finding, and take the plugin's own modules out of everybody's sight."""
-        sys.meta_path.remove(self)
-        for name in [name for name in self._names() if name in sys.modules]:
-            self.siblings[name] = sys.modules.pop(name)
-
-    def _names(self) -> list[str]:
-        if not self._seen:
-            return []
-        return [name for name in sys.modules if name.partition(".")[0] in self._seen]
-
-
-def _file_finder(path: str) -> importlib.machinery.FileFinder:
-    machinery = importlib.machinery
-    return machinery.FileFinder(
-        path,
-        (machinery.ExtensionFileLoader, machinery.EXTENSION_SUFFIXES),
-        (machinery.SourceFileLoader, machinery.SOURCE_SUFFIXES),
-    )
 
 
 @dataclass(slots=True)
@@ -123,26 +50,29 @@ class Loaded:
     files: Folder = field(repr=False)
 
 
-def load(folder: str, *, replay: bool = False) -> Loaded:
+def load(folder: str, *, replay: bool = False, checksum: str = "") -> Loaded:
     """Import ``impl.py`` of a folder and find the plugin class in it.
 
     Parameters
     ----------
     replay
         Refuse clock reads in the plugin's own files.
+    checksum
+        Of the folder's state; code that this process keeps for it is used.
 
     Raises
     ------
     PluginFault
         Naming file and line where the code does not import, and what it should hold.
     """
-    where = os.path.realpath(folder)
+    kept = kept_files.find(folder, checksum)
+    where = kept.real if kept is not None else os.path.realpath(folder)
     if not os.path.isfile(f"{where}/impl.py"):  # noqa: PTH113 - see above
         raise PluginFault("there is no impl.py", where=where, remedy="Write one")
-    files = Folder(where, replay=replay)
+    files = Folder(where, replay=replay, kept=kept)
     files.enter()
     try:
-        module = _import(where)
+        module = _import(files)
     except (Exception, SystemExit) as error:
         raise fault(error, where, "cannot be imported") from error
     finally:
@@ -202,38 +132,42 @@ def fault(error: BaseException, folder: str, what: str) -> PluginFault:
     )
 
 
-def _import(folder: str) -> ModuleType:
-    if _is_bundled(folder):
-        parts = folder[len(PACKAGE_FOLDER) :].replace("/", ".")
-        return importlib.import_module(f"optifire{parts}.impl")
-    name = f"optifire_plugin_{fold_id(folder.rpartition('/')[2])}"
-    if name in sys.modules:  # an earlier version, in a worker that lives on
-        for old in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
+def _import(files: Folder) -> ModuleType:
+    """Import package and ``impl.py`` of a folder by hand: a forked child is quicker so.
+
+    What else the plugin imports goes the ordinary way.
+    """
+    package = files.package
+    parent = package.rpartition(".")[0]
+    if parent and parent not in sys.modules:
+        importlib.import_module(parent)
+    if not parent and package in sys.modules:  # an earlier version, in a worker that lives on
+        for old in [key for key in sys.modules if key == package or key.startswith(f"{package}.")]:
             del sys.modules[old]
-    package = importlib.util.module_from_spec(_package_spec(name, folder))
-    sys.modules[name] = package
-    loader = package.__spec__.loader if package.__spec__ is not None else None
-    if loader is not None:
-        loader.exec_module(package)
-    return importlib.import_module(f"{name}.impl")
+    if package not in sys.modules:
+        _execute(files.find_spec(package))
+    name = f"{package}.impl"
+    return (
+        sys.modules[name] if name in sys.modules else _execute(files.find_spec(name, [files.path]))
+    )
 
 
-def _package_spec(name: str, folder: str) -> importlib.machinery.ModuleSpec:
-    init = f"{folder}/__init__.py"
-    if os.path.isfile(init):  # noqa: PTH113 - see above
-        found = importlib.util.spec_from_file_location(
-            name, init, submodule_search_locations=[folder]
-        )
-        if found is not None:
-            return found
-    return _namespace(name, [folder])
-
-
-def _namespace(name: str, folders: list[str]) -> importlib.machinery.ModuleSpec:
-    """Give the spec of a package that is a folder and nothing else."""
-    spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
-    spec.submodule_search_locations = folders
-    return spec
+def _execute(spec: importlib.machinery.ModuleSpec | None) -> ModuleType:
+    """Make the module of a spec, known under its name while and after its code runs."""
+    if spec is None:
+        raise ImportError("there is no impl.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        if spec.loader is not None:
+            spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(spec.name, None)
+        raise
+    parent, _, last = spec.name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], last, module)
+    return module
 
 
 def _plugin_class(module: ModuleType, folder: str) -> type[Plugin]:
@@ -275,18 +209,3 @@ def _line_of(cls: type) -> int:
         return inspect.getsourcelines(cls)[1]
     except (OSError, TypeError):
         return 1
-
-
-def _is_bundled(folder: str) -> bool:
-    return folder.startswith(f"{PACKAGE_FOLDER}/")
-
-
-def keep_compiled(checksum: str, pycache: str, folder: str) -> None:
-    """Have this process keep a plugin's compiled code, by checksum and outside its folder.
-
-    A file that is changed twice within a second is then never mistaken for its older self.
-    Without a checksum nothing is kept; the package's own code is where Python puts it.
-    """
-    keep = bool(checksum) and not _is_bundled(folder)
-    sys.dont_write_bytecode = not checksum
-    sys.pycache_prefix = f"{pycache}/{checksum[:32]}" if keep else None

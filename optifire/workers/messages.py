@@ -164,10 +164,16 @@ class ChildSettings(msgspec.Struct, frozen=True):
 
 
 class Fork(_Message, tag="fork"):
-    """A child is wanted; run socket and log pipe come along. ``pooled``: for many runs."""
+    """A child is wanted; run socket and log pipe come along.
+
+    ``pooled``: for many runs. ``folder`` and ``checksum``: the plugin that is to run, whose code
+    the zygote may keep compiled.
+    """
 
     number: int
     pooled: bool = False
+    folder: str = ""
+    checksum: str = ""
 
 
 class Ready(_Message, tag="ready"):

@@ -81,10 +81,11 @@ class PipeWriter(io.RawIOBase):
         return len(view)
 
 
-def take_over_output(descriptor: int) -> PipeWriter:
-    """Make a pipe the standard output and error of this process, in Python and below it."""
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
+def print_to_descriptors() -> PipeWriter:
+    """Make standard output and error of this process, and its log, writers that never fail.
+
+    They write to descriptor 1, whatever it is: a zygote's own pipe, then each child's.
+    """
     raw = PipeWriter(1)
     text = io.TextIOWrapper(
         io.BufferedWriter(raw), "utf-8", "backslashreplace", line_buffering=True
@@ -94,6 +95,12 @@ def take_over_output(descriptor: int) -> PipeWriter:
     root.handlers[:] = [_formatted(logging.StreamHandler(text))]
     root.setLevel(logging.INFO)
     return raw
+
+
+def take_over_output(descriptor: int) -> None:
+    """Make a pipe the standard output and error of this process, in Python and below it."""
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
 
 
 def _formatted(handler: logging.Handler) -> logging.Handler:

@@ -17,7 +17,8 @@ _NUMPY = "numpy.random"
 
 def seed_of(run_id: str) -> int:
     """Give the seed that follows from a run's key, and from nothing else."""
-    return int.from_bytes(hashlib.sha256(run_id.encode()).digest(), "big")
+    # Not SHA-256: that is OpenSSL's, of which a forked child would touch many pages.
+    return int.from_bytes(hashlib.blake2b(run_id.encode(), digest_size=32).digest(), "big")
 
 
 def reseed(run_id: str) -> None:

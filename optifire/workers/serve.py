@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import os
-import signal
 import sys
 import threading
 import time
@@ -27,11 +25,10 @@ from optifire.workers.context import (
 from optifire.workers.describing import described
 from optifire.workers.effects import Kept
 from optifire.workers.guard import fence
-from optifire.workers.loading import Loaded, instance, keep_compiled, load, running
+from optifire.workers.loading import Loaded, instance, load, running
 from optifire.workers.seeding import reseed
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Sequence
 
     from optifire.core.ports import Given, Outcome
@@ -39,17 +36,23 @@ if TYPE_CHECKING:
     from optifire.sdk.scope import Scope
     from optifire.workers.printed import PipeWriter
 
-_CHUNK: Final = 1 << 18
+#: Below what the allocator takes from the kernel each time.
+_CHUNK: Final = 1 << 15
 
 
 class Line:
     """The run's socket, blocking: questions are answered before the plugin goes on.
 
     It satisfies `optifire.core.ports.View`.
+
+    Parameters
+    ----------
+    descriptor
+        Of a connected stream socket. Not a socket object, which costs a forked child more.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._socket = connection
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
         self._frames = say.Frames()
         self._waiting: list[bytes] = []
         self._lock = threading.Lock()  # a plugin may ask from threads of its own
@@ -58,7 +61,8 @@ class Line:
     def receive(self) -> say.ToChild | None:
         """Give the next message, None when the service has hung up."""
         while not self._waiting:
-            data = self._socket.recv(max(_CHUNK, min(self._frames.wanted, 1 << 24)))
+            wanted = max(_CHUNK, min(self._frames.wanted, 1 << 24))
+            data = os.read(self._descriptor, wanted)
             if not data:
                 return None
             self._waiting.extend(self._frames.feed(data))
@@ -66,7 +70,9 @@ class Line:
 
     def send(self, message: say.FromChild) -> None:
         """Send one message."""
-        self._socket.sendall(say.framed(message))
+        data = memoryview(say.framed(message))
+        while data:
+            data = data[os.write(self._descriptor, data) :]
 
     def fresh(self) -> None:
         """Forget what was known of the last run's view."""
@@ -104,12 +110,12 @@ class Attempts:
 
     def __init__(
         self,
-        connection: socket.socket,
+        line: Line,
         printed: PipeWriter,
         surroundings: Surroundings,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._line = Line(connection)
+        self._line = line
         self._printed = printed
         self._around = surroundings
         self._loop = loop
@@ -117,9 +123,6 @@ class Attempts:
 
     def serve(self, rss: int, *, many: bool) -> None:
         """Answer orders until the service hangs up, or one of them."""
-        faulthandler.enable(2)
-        # Shows where a run stood that has to be stopped; then the signal does what it always does.
-        faulthandler.register(signal.SIGTERM, file=2, chain=True)
         self._line.send(say.Started(rss))
         while (message := self._line.receive()) is not None:
             self._line.send(self._answer(message))
@@ -186,6 +189,7 @@ class Attempts:
         key = (order.folder, order.checksum, order.replay)
         loaded = self._kept.get(key)
         if loaded is None:
-            keep_compiled(order.checksum, f"{order.home}/pycache", order.folder)
-            loaded = self._kept[key] = load(order.folder, replay=order.replay)
+            loaded = self._kept[key] = load(
+                order.folder, replay=order.replay, checksum=order.checksum
+            )
         return loaded

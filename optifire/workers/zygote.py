@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import faulthandler
 import gc
 import os
 import select
@@ -23,9 +24,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from optifire.workers import messages as say
+from optifire.workers.compiled import kept_files
 from optifire.workers.lazyloop import LazyLoop
-from optifire.workers.printed import take_over_output
-from optifire.workers.serve import Attempts
+from optifire.workers.printed import print_to_descriptors, take_over_output
+from optifire.workers.rehearsal import rehearse
+from optifire.workers.serve import Attempts, Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,9 +36,11 @@ if TYPE_CHECKING:
     from optifire.workers.context import Surroundings
 
 _PR_SET_PDEATHSIG: Final = 1
+_prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
 _MAX_CONTROL: Final = 1 << 16
 #: ru_maxrss is in KiB on Linux, see getrusage(2).
 _KIB: Final = 1024
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _MAX_DESCRIPTOR: Final = (1 << 31) - 1
 
 
@@ -74,11 +79,17 @@ class Zygote:
         self._unsent: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._poll = select.poll()
         self._pid = os.getpid()
-        self._loop = LazyLoop()  # holds no descriptor, so children may have it ready-made
+        # What children have ready-made, since each object made or changed in one is a page copied.
+        self._loop = LazyLoop()  # holds no descriptor
+        self._printed = print_to_descriptors()
 
     def serve(self) -> None:
         """Freeze what is imported, say so, and serve until the service hangs up."""
         self._control.settimeout(0)
+        # Shows where a run stood that has to be stopped; then the signal does what it always does.
+        faulthandler.enable(2)
+        faulthandler.register(signal.SIGTERM, file=2, chain=True)
+        rehearse(self._loop, self._printed, self._around)
         gc.collect()
         gc.freeze()
         gc.disable()  # nothing here makes cycles, and a collection would touch every page
@@ -125,6 +136,8 @@ class Zygote:
         if threading.active_count() != 1 or threads() != 1:
             self._send(say.NotForked(wanted.number, "the zygote has more than one thread"))
             return
+        if wanted.checksum:
+            kept_files.learn(wanted.folder, wanted.checksum)
         try:
             pid = os.fork()
         except OSError as error:
@@ -145,11 +158,11 @@ class Zygote:
         try:
             os.setpgid(0, 0)
             die_with_parent(self._pid)
-            printed = take_over_output(log)
+            take_over_output(log)
             self._close_all_but(connection)
             gc.enable()
             self._after_fork()
-            attempts = Attempts(socket.socket(fileno=connection), printed, self._around, self._loop)
+            attempts = Attempts(Line(connection), self._printed, self._around, self._loop)
             attempts.serve(_resident(), many=many)
         except BaseException:  # noqa: BLE001 - a child never goes on as a second zygote
             code = 70  # EX_SOFTWARE, sysexits.h
@@ -201,8 +214,7 @@ class Zygote:
 
 def die_with_parent(parent: int) -> None:
     """Have this process killed when its parent dies; it ends now if that has happened already."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+    if _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         os._exit(0)
@@ -222,5 +234,8 @@ def threads() -> int:
 
 def _resident() -> int:
     """Give this process's resident memory in bytes."""
-    with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123 - quicker, in every run
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    statm = os.open("/proc/self/statm", os.O_RDONLY)  # quicker than a file object, in every run
+    try:
+        return int(os.read(statm, 128).split()[1]) * _PAGE
+    finally:
+        os.close(statm)

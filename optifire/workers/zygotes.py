@@ -27,7 +27,7 @@ class WorkerSettings:
     home
         Whose ``data/`` holds the user's series.
     files
-        Where plugins have their own folders, and compiled code is kept; not used in a replay.
+        Where plugins have their own folders; not used in a replay.
     warm
         The series that a data zygote loads beforehand; None: all built-in ones.
     aliases, symbol

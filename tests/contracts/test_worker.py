@@ -74,7 +74,7 @@ class World:
         return encode_value([{"a": 2}] if one else [{"a": 2}, {"a": 3}])
 
 
-def request_for(do: str, plugin: str = "acts", **changes: Any) -> RunRequest:  # noqa: ANN401
+def request_for(do: str, plugin: str = "acts", **changes: Any) -> RunRequest:
     """Ask one plugin to do one thing."""
     key = RunKey(PluginId(plugin), changes.pop("due", NOON), changes.pop("turn", 0))
     config = {"do": do, **changes.pop("config", {})}

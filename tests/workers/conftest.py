@@ -34,16 +34,16 @@ class Nothing:
     def names(self) -> Sequence[str]:
         return ()
 
-    def value(self, name: str) -> Given | None:  # noqa: ARG002 - there is nothing by any name
+    def value(self, name: str) -> Given | None:
         return None
 
-    async def fetch(self, sql: str, params: Encoded, *, one: bool) -> Encoded:  # noqa: ARG002
+    async def fetch(self, sql: str, params: Encoded, *, one: bool) -> Encoded:
         return Encoded(b"\x90")
 
 
 @pytest.fixture(scope="session")
 def ask() -> Ask:
-    def make(do: str, plugin: str = "acts", **changes: Any) -> RunRequest:  # noqa: ANN401
+    def make(do: str, plugin: str = "acts", **changes: Any) -> RunRequest:
         folder = changes.pop("folder", PLUGINS / plugin)
         code = Code(str(folder), "", changes.pop("checksum", ""), changes.pop("modules", ()))
         config = {"do": do, **changes.pop("config", {})}

@@ -49,7 +49,7 @@ COLUMNS = {
 }
 
 
-def shuffled(value: Any) -> Any:  # noqa: ANN401 - any plain value
+def shuffled(value: Any) -> Any:
     """Give the same value with every mapping in the opposite order."""
     if isinstance(value, dict):
         return {key: shuffled(value[key]) for key in reversed(value)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -15,6 +14,8 @@ from optifire.core.run import RunStatus
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.workers.conftest import Ask
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -77,22 +78,3 @@ async def test_a_zygote_that_cannot_start_is_an_outcome_not_an_error(
     assert outcome.reason is not None
     assert outcome.reason.code == "not started"
     await worker.stop()
-
-
-async def test_compiled_code_is_kept_by_checksum_and_outside_the_plugin(
-    isolated: IsolatedWorker, home: Path, tmp_path: Path, ask: Ask
-) -> None:
-    impl = tmp_path / "impl.py"
-    text = (Path(__file__).parent / "plugins" / "relative" / "impl.py").read_text()
-    (tmp_path / "logic.py").write_text("def double(number: int) -> int:\n    return 1\n")
-    impl.write_text(text)
-    first = await isolated.run(ask("x", folder=tmp_path, checksum="a" * 64))
-    (tmp_path / "logic.py").write_text("def double(number: int) -> int:\n    return 2\n")
-    second = await isolated.run(ask("x", folder=tmp_path, checksum="b" * 64))
-    assert (first.outputs["a"], second.outputs["a"]) == (b"\x01", b"\x02")
-    assert _folders(tmp_path) == []
-    assert "a" * 32 in _folders(home / "data" / "pycache")
-
-
-def _folders(where: Path) -> list[str]:
-    return sorted(entry.name for entry in where.iterdir() if entry.is_dir())

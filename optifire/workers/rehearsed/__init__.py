@@ -1,0 +1,1 @@
+"""The plugin that a zygote rehearses with."""
