@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from optifire.core.types import PluginId
     from optifire.host.home import Home
 
+#: Why a job that looks at the running machine is not played.
+OBSERVES = "observes the machine, which is not part of a replay"
+
 
 async def replay(
     home: Home,
@@ -52,7 +55,7 @@ async def replay(
         catalog = await catalogs.build(configuration)
         calendar = await catalogs.calendars.get(configuration.settings.market.calendar)
         jobs = chosen(catalog, options.plugins)
-        left_out = [each for each, job in jobs.items() if job.observes_machine]
+        left_out = reasons_left_out(catalog) if options.plugins is None else {}
         if options.db is None:
             folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="optifire-"))
             path = Path(folder) / "replay.db"
@@ -88,7 +91,8 @@ def chosen(catalog: Catalog, plugins: tuple[str, ...] | None) -> Mapping[PluginI
     Raises
     ------
     ConfigError
-        A plugin that was named is not switched on; a plugin at fault raises its own error.
+        A plugin that was named is not switched on or has no part in a replay; a plugin at fault
+        raises its own error.
     """
     if plugins is None:
         return catalog.jobs
@@ -103,8 +107,23 @@ def chosen(catalog: Catalog, plugins: tuple[str, ...] | None) -> Mapping[PluginI
                 where="--plugins",
                 remedy=f"Run `optifire plugins enable {listed.plugin_id}` first",
             )
-        found[listed.plugin_id] = catalog.jobs[listed.plugin_id]
+        job = catalog.jobs[listed.plugin_id]
+        if job.observes_machine:
+            raise ConfigError(
+                f"{listed.plugin_id} {OBSERVES}", where="--plugins", remedy="Leave it out"
+            )
+        found[listed.plugin_id] = job
     return found
+
+
+def reasons_left_out(catalog: Catalog) -> Mapping[PluginId, str]:
+    """Give why plugins that are switched on have no part in a replay, by id."""
+    at_fault = {
+        listed.plugin_id: f"at fault: {listed.error}"
+        for listed in catalog.plugins.values()
+        if listed.enabled and listed.error is not None
+    }
+    return at_fault | {each: OBSERVES for each, job in catalog.jobs.items() if job.observes_machine}
 
 
 def program_of(jobs: Mapping[PluginId, Job], catalog: Catalog) -> Program:

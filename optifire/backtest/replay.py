@@ -7,7 +7,7 @@ replay's own ledger. An unfinished ledger is taken up after its last complete cy
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from optifire.app.holidays import holiday_row
 from optifire.backtest.compare import Comparison, Scope, compare
 from optifire.backtest.digest import digest_of_records
 from optifire.core.errors import ReplayError
@@ -105,7 +106,7 @@ class Replay:
     progress
         Is told after every cycle.
     left_out
-        Jobs that have no place in a replay; one row says so for each.
+        Why plugins that are switched on have no place in the replay; one row says so for each.
     """
 
     def __init__(
@@ -117,21 +118,23 @@ class Replay:
         ledger: SqliteStore,
         *,
         progress: Callable[[Progress], None] = lambda _: None,
-        left_out: Sequence[PluginId] = (),
+        left_out: Mapping[PluginId, str] | None = None,
     ) -> None:
         self._program = program
         self._options = options
         self._worker = worker
         self._ledger = ledger
         self._progress = progress
-        self._left_out = left_out
+        self._left_out = left_out or {}
         self._sessions = calendar.sessions(options.first, options.last)
         self._closes = [session.close for session in self._sessions]
         zone = ZoneInfo(calendar.tz)
         self._begin = _midnight(options.first, zone) - _JUST_BEFORE
         self._until = _midnight(options.last + timedelta(days=1), zone) - _JUST_BEFORE
-        self._holidays = calendar.holidays(options.first, options.last)
-        self._calendar_name = calendar.name
+        self._holidays = [
+            holiday_row(calendar, day, name)
+            for day, name in calendar.holidays(options.first, options.last)
+        ]
         self._crash: BaseException | None = None
         self._clock = VirtualClock(self._begin)
 
@@ -246,12 +249,11 @@ class Replay:
 
     def _preface(self) -> Batch:
         """Give what is written before the first cycle: parameters, and why some things are not."""
-        notes = [NoteRow(self._begin, "left_out", each, "observes the machine, which is not part "
-                         "of a replay") for each in sorted(self._left_out)]  # fmt: skip
-        for day, name in self._holidays:
-            at = datetime.combine(day, time(), UTC)
-            notes.append(NoteRow(at, "holiday", f"{self._calendar_name} {day}", name))
-        return Batch(meta={META_PARAMETERS: self._parameters()}, notes=notes)
+        notes = [
+            NoteRow(self._begin, "left_out", each, self._left_out[each])
+            for each in sorted(self._left_out)
+        ]
+        return Batch(meta={META_PARAMETERS: self._parameters()}, notes=notes + self._holidays)
 
     def _seal(self) -> Batch:
         """Give what is written with each cycle: the tick that it belongs to."""
