@@ -188,6 +188,13 @@ class Description:
 class Describer(Protocol):
     """Calls ``describe()`` and ``plan()`` away from the service."""
 
+    async def warm(self, modules: Sequence[str]) -> None:
+        """Make ready for plugins whose files import these modules at the top.
+
+        Nobody needs it, and it spares each of them the time of importing them. Raises
+        `OptifireError` when it cannot be done.
+        """
+
     async def describe(self, folder: str) -> Description:
         """Load the plugin of a folder in a process of its own and ask it.
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class Descriptions:
 
     async def of(self, candidate: Candidate) -> Description:
         """Give the description of a candidate; raises `PluginFault` when it cannot be described."""
-        key = f"{candidate.folder.name}@{candidate.checksum}"
+        key = _key(candidate)
         kept = self._load()
         async with self._asking.setdefault(key, asyncio.Lock()):
             if key in kept:
@@ -70,6 +70,19 @@ class Descriptions:
             kept[key] = said
             self._fresh = True
             return said
+
+    async def prepare(self, candidates: Iterable[Candidate]) -> None:
+        """Have what several candidates import made ready, once for all that must be asked.
+
+        Where that fails, as it does when a package breaks the process that imports it, each is
+        asked as it stands, and the one at fault says so itself.
+        """
+        kept = self._load()
+        asked = [each for each in candidates if each.fault is None and _key(each) not in kept]
+        modules = dict.fromkeys(module for each in asked for module in each.modules)
+        if modules:
+            with suppress(OptifireError):
+                await self._describer.warm(tuple(modules))
 
     def save(self) -> None:
         """Write what is new to the file; a folder that cannot be written only costs time later."""
@@ -99,6 +112,10 @@ class Descriptions:
         return self._kept
 
 
+def _key(candidate: Candidate) -> str:
+    return f"{candidate.folder.name}@{candidate.checksum}"
+
+
 def _read(file: Path | None) -> Mapping[str, Kept]:
     """Give what the file holds; a damaged or foreign one holds nothing, and is made again."""
     if file is None or not file.exists():
@@ -120,6 +137,7 @@ async def describe_all(
     descriptions: Descriptions, candidates: Mapping[str, Candidate]
 ) -> dict[str, Description | OptifireError]:
     """Describe several candidates, two at once; a fault of one is its answer."""
+    await descriptions.prepare(candidates.values())
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def ask(candidate: Candidate) -> Description | OptifireError:

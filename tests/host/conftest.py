@@ -2,7 +2,7 @@
 
 import ast
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,6 +60,9 @@ class FakeDescriber:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+
+    async def warm(self, modules: Sequence[str]) -> None:
+        """Hold nothing back: there is nothing to import."""
 
     async def describe(self, folder: str) -> Description:
         """Read the literal; a file that does not parse is a fault with its line."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from optifire.core.errors import PluginFault
+from optifire.core.errors import OptifireError, PluginFault
 from optifire.core.ports import Description
 from optifire.host.descriptions import AT_ONCE, Descriptions, describe_all
 from optifire.host.discovery import Candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Counting:
@@ -18,6 +23,13 @@ class Counting:
         self.asked: list[str] = []
         self.now = self.most = 0
         self.broken: set[str] = set()
+        self.warmed: list[tuple[str, ...]] = []
+        self.cold = False
+
+    async def warm(self, modules: Sequence[str]) -> None:
+        self.warmed.append(tuple(modules))
+        if self.cold:
+            raise OptifireError("a package broke the process")
 
     async def describe(self, folder: str) -> Description:
         name = Path(folder).name
@@ -78,4 +90,28 @@ async def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(tmp_pa
     describer = Counting()
     descriptions = Descriptions(describer, tmp_path / "file" / "kept")
     said = await describe_all(descriptions, candidates("a"))
+    assert isinstance(said["a"], Description)
+
+
+def importing(modules: dict[str, tuple[str, ...]]) -> dict[str, Candidate]:
+    """Give candidates whose files import these modules at the top."""
+    plain = candidates(*modules)
+    return {name: replace(plain[name], modules=modules[name]) for name in modules}
+
+
+async def test_what_they_import_is_made_ready_once_for_all_that_must_be_asked() -> None:
+    describer = Counting()
+    descriptions = Descriptions(describer)
+    some = importing({"a": ("numpy", "pandas"), "b": ("pandas", "scipy"), "c": ()})
+    await describe_all(descriptions, some)
+    assert describer.warmed == [("numpy", "pandas", "scipy")]
+    await describe_all(descriptions, some)
+    await describe_all(descriptions, candidates("d"))
+    assert len(describer.warmed) == 1
+
+
+async def test_what_cannot_be_made_ready_is_no_fault_of_those_that_are_asked() -> None:
+    describer = Counting()
+    describer.cold = True
+    said = await describe_all(Descriptions(describer), importing({"a": ("broken",)}))
     assert isinstance(said["a"], Description)

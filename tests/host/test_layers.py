@@ -25,7 +25,7 @@ def merged(*layers: dict[str, Any]) -> dict[str, Any]:
     return nested(leaves)
 
 
-def plainly(below: Any, above: Any) -> Any:  # noqa: ANN401 - a plain value
+def plainly(below: Any, above: Any) -> Any:
     """Merge by the definition: mappings merge, everything else replaces."""
     if not isinstance(below, dict) or not isinstance(above, dict):
         return above
