@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 _CHECKPOINT_PAGES = 1500
 #: Pages that a transaction dirties before its first row: the leaves of each index.
 _PAGES_A_COMMIT = 6
+#: Points in time that are remembered before those let go are forgotten.
+_LAZY = 64
 #: Threads that answer plugins' queries.
 _READ_THREADS = 2
 
@@ -78,6 +80,7 @@ class SqliteStore:
         self._pool: ReadPool | None = None
         self._executor: ThreadPoolExecutor | None = None
         self._lazy: list[Snapshot] = []
+        self._most_lazy = _LAZY
         self._pages = 0
 
     async def open(self) -> Recovered:
@@ -149,6 +152,8 @@ class SqliteStore:
         writer, connection = self._writer, self._connection
         if writer is None or writer.transactor is None or connection is None:
             return
+        if connection.in_transaction:  # held open for the next commit
+            return
         self._pages += _PAGES_A_COMMIT + rows
         try:
             writer.transactor.sweep_replaced()
@@ -180,7 +185,9 @@ class SqliteStore:
         self._open_writer()
         if self._pool is None or self._executor is None:
             raise StoreError("the ledger is not open", where=str(self.path))
-        self._lazy = self._unheld()
+        if len(self._lazy) >= self._most_lazy:  # seldom, or each cycle would pay for all others
+            self._lazy = self._unheld()
+            self._most_lazy = _LAZY + 2 * len(self._lazy)
         point = Snapshot(self._pool, self._executor, self._pin)
         self._lazy.append(point)
         return point
