@@ -65,6 +65,10 @@ class StoreError(OptifireError):
     """The ledger cannot be read or written: full disk, read-only or damaged file, newer version."""
 
 
+class NeverWrittenError(StoreError):
+    """This can never be written, however often it is tried: a row has ended, or a start is over."""
+
+
 class LockedError(StoreError):
     """Another service holds this ledger."""
 

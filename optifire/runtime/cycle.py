@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from optifire.core.errors import StoreError
+from optifire.core.errors import NeverWrittenError, StoreError
 from optifire.core.ledger import EventRow
 from optifire.core.ports import Outcome, RunRequest
 from optifire.core.run import Reason, RunStatus
@@ -189,6 +189,8 @@ class Cycle:
         try:
             write = recorder.intend if taken.starting else recorder.write
             rejected = await write(taken.batch)
+        except NeverWrittenError:
+            raise
         except StoreError as error:
             for node in taken.starting:
                 refuse_attempt(node.row, refused("store", error.message), self._parts.clock)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from optifire.core.errors import ReplayError, StoreError
+from optifire.core.errors import NeverWrittenError, ReplayError, StoreError
 from optifire.core.ledger import Batch, ContextValue, Rejected, RunRow
 from optifire.core.run import Failure, Reason, RunStatus
 from optifire.runtime.blackboard import Blackboard, CycleView
@@ -70,10 +70,18 @@ class LiveRecorder:
         return CycleView(self._board.snapshot(), reader)
 
     async def write(self, batch: Batch) -> Sequence[Rejected]:
-        """Write a batch, trying again for as long as the store refuses."""
+        """Write a batch, trying again for as long as the store refuses.
+
+        Raises
+        ------
+        NeverWrittenError
+            Trying again cannot help: a bug, or a newer service has the ledger.
+        """
         while True:
             try:
                 return await self.intend(batch)
+            except NeverWrittenError:
+                raise
             except StoreError as error:
                 if self.trouble is None:
                     log.error("the ledger refuses to be written: %s", error)  # noqa: TRY400

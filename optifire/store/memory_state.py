@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from optifire.core.errors import StoreError
+from optifire.core.errors import NeverWrittenError
 from optifire.core.ledger import (
     AttemptRow,
     Batch,
@@ -52,7 +52,7 @@ def order(run: RunRow) -> tuple[datetime, int, str, str]:
 
 
 def check(state: State, batch: Batch) -> None:
-    """Raise `StoreError` before anything is changed, when something cannot be written."""
+    """Raise `NeverWrittenError` before anything is changed, when something cannot be written."""
     ended: set[RunId] = set()
     for run in batch.runs:
         old = state.runs.get(run.run_id)
@@ -84,8 +84,8 @@ def _owners(batch: Batch) -> Iterator[RunId]:
     yield from (row.run_id for row in batch.writes)
 
 
-def _bug(what: str) -> StoreError:
-    return StoreError(what, where=WHERE, remedy="Report this as a bug")
+def _bug(what: str) -> NeverWrittenError:
+    return NeverWrittenError(what, where=WHERE, remedy="Report this as a bug")
 
 
 def apply(state: State, batch: Batch, failures: Mapping[RunId, Failure]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from optifire.core.errors import StoreError
+from optifire.core.errors import NeverWrittenError
 from optifire.store.queries import query
 from optifire.store.rows import (
     DUE,
@@ -90,7 +90,7 @@ class Numbering:
     def of(self, run_id: RunId) -> int:
         """Give the number of a run of this transaction, of an open or of an older one.
 
-        Raises `StoreError` when there is no such run.
+        Raises `NeverWrittenError` when there is no such run.
         """
         number = self._mine.get(run_id) or self._open.get(run_id)
         return self._stored(run_id)[0] if number is None else number
@@ -101,22 +101,22 @@ class Numbering:
         if key is not None:
             found = self._connection.execute(query("id_of"), encode_key(key)).fetchone()
         if found is None:
-            raise StoreError(
+            raise NeverWrittenError(
                 f"there is no run {run_id} that this could belong to",
                 where=self._where,
                 remedy="Write the run first; report this as a bug",
             )
         return found
 
-    def ended(self, run_id: RunId) -> StoreError:
+    def ended(self, run_id: RunId) -> NeverWrittenError:
         """Give the error of a run that has ended and was to be changed."""
-        return StoreError(
+        return NeverWrittenError(
             f"the run {run_id} has ended and cannot change",
             where=self._where,
             remedy="Terminal statuses never change; report this as a bug",
         )
 
-    def first_ended(self, runs: Sequence[tuple[RunId, Row]]) -> StoreError | None:
+    def first_ended(self, runs: Sequence[tuple[RunId, Row]]) -> NeverWrittenError | None:
         """Name the first of these runs that has ended, outside a transaction."""
         for run_id, row in runs:
             found = self._connection.execute(query("id_of"), row[:4]).fetchone()

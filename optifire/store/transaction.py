@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
-from optifire.core.errors import StoreError
+from optifire.core.errors import NeverWrittenError
 from optifire.core.run import Failure
 from optifire.core.types import RunId
 from optifire.store import codec, rows
@@ -110,7 +110,7 @@ class Transactor:
     def _check_fence(self) -> None:
         latest = self._connection.execute(query("latest_start")).fetchone()[0]
         if latest != self.start:
-            raise StoreError(
+            raise NeverWrittenError(
                 f"start {latest} of the service has taken over; this is start {self.start}",
                 where=str(self._path),
                 remedy="End this process: the newer service has the ledger",
@@ -148,7 +148,7 @@ class Transactor:
     def _write_attempts(self, attempts: Sequence[tuple[RunId, rows.Row]]) -> None:
         given = [(*row, self._numbers.of(run_id), self.start) for run_id, row in attempts]
         if ATTEMPTS.run(self._connection, given) != len(given):
-            raise StoreError(
+            raise NeverWrittenError(
                 f"an attempt that has ended cannot change: one of {[run for run, _ in attempts]}",
                 where=str(self._path),
                 remedy="Terminal statuses never change; report this as a bug",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from optifire.core.errors import ContractError, ReplayError, StoreError
+from optifire.core.errors import ContractError, NeverWrittenError, ReplayError, StoreError
 from optifire.core.ledger import Batch, ContextValue, EventRow, Statement, TableWrites, new_run
 from optifire.core.run import Failure, RunKey, RunStatus
 from optifire.core.types import PluginId
@@ -147,3 +147,16 @@ async def test_a_view_without_tables_says_so(world: Any, kit: Any) -> None:
 
 def replace_reader(view: Any) -> Any:
     return type(view)(view.values, None)
+
+
+async def test_what_can_never_be_written_is_an_error_at_once(
+    world: Any, kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_: Batch) -> None:
+        raise NeverWrittenError("start 2 has taken over")
+
+    monkeypatch.setattr(world.store, "commit", refuse)
+    recorder = LiveRecorder(world.store, world.board, world.clock)
+    with pytest.raises(NeverWrittenError, match="taken over"):
+        await recorder.write(batch_of(kit))
+    assert recorder.trouble is None
