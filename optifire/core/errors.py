@@ -66,7 +66,7 @@ class StoreError(OptifireError):
 
 
 class NeverWrittenError(StoreError):
-    """This can never be written, however often it is tried: a row has ended, or a start is over."""
+    """It can never be written, however often it is tried: a row has ended, or a start is over."""
 
 
 class LockedError(StoreError):

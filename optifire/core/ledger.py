@@ -234,6 +234,8 @@ class Recovered:
         For each plugin the latest instant up to which its schedule is accounted for.
     waiting_events
         Events whose listeners were not written down yet.
+    answered_events
+        Events that open runs were started by.
     meta
         Facts that the ledger keeps about itself, by name.
     """
@@ -244,6 +246,7 @@ class Recovered:
     open_runs: Sequence[RunRow]
     cursors: Mapping[PluginId, datetime]
     waiting_events: Sequence[EventRow]
+    answered_events: Sequence[EventRow] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
 
 

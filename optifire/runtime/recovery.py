@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from optifire.core.firing import Firing, is_late, misfire_of
 from optifire.core.job import Effect, Job, Misfire
-from optifire.core.ledger import AttemptRow, Batch, Recovered, RunRow
+from optifire.core.ledger import AttemptRow, Batch, EventRow, Recovered, RunRow
+from optifire.core.ports import Event
 from optifire.core.run import Reason, RunKey, RunKind, RunStatus
 from optifire.core.types import PluginId
 from optifire.runtime.resolver import PULL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from optifire.core.due import Due
 
@@ -42,7 +43,7 @@ def recover(recovered: Recovered, jobs: Mapping[PluginId, Job], now: datetime) -
     for row in sorted(recovered.open_runs, key=lambda row: _pulls_behind(row, rows)):
         if row.status is RunStatus.RUNNING:
             _lose_attempt(row, now, result.batch)
-        _decide(row, jobs.get(row.key.plugin_id), now, result)
+        _decide(row, jobs.get(row.key.plugin_id), now, result, recovered.answered_events)
     return result
 
 
@@ -71,7 +72,13 @@ def _died() -> Reason:
     return Reason("lost", "the service ended while it ran")
 
 
-def _decide(row: RunRow, job: Job | None, now: datetime, result: Recovery) -> None:
+def _decide(
+    row: RunRow,
+    job: Job | None,
+    now: datetime,
+    result: Recovery,
+    events: Sequence[EventRow],
+) -> None:
     """Take one run up again, or end it."""
     was_running = row.status is RunStatus.RUNNING
     if job is None:
@@ -82,6 +89,7 @@ def _decide(row: RunRow, job: Job | None, now: datetime, result: Recovery) -> No
         end = (RunStatus.LOST, _died())
     else:
         firing, late = _firing(row, job, now)
+        firing.events = _events_for(job, row, events)
         puller = _puller(row)
         if late is None or any(one.key == puller for one in result.firings):
             if was_running:
@@ -112,6 +120,14 @@ def _firing(row: RunRow, job: Job, now: datetime) -> tuple[Firing, tuple[RunStat
         return firing, _too_late(job, due, now)
     missed = now - key.due > OTHER_GRACE
     return firing, (RunStatus.MISSED, Reason("late", "found after grace")) if missed else None
+
+
+def _events_for(job: Job, row: RunRow, events: Sequence[EventRow]) -> tuple[Event, ...]:
+    """Give the events of the turn before that started a run, as it was given them then."""
+    before = (row.key.due, row.key.turn - 1)
+    own = [one for one in events if (one.due, one.turn) == before and one.name in job.listens]
+    own.sort(key=lambda one: (one.run_id, one.seq))
+    return tuple(Event(one.name, one.data, one.source) for one in own)
 
 
 def _too_late(job: Job, due: Due, now: datetime) -> tuple[RunStatus, Reason] | None:

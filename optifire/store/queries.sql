@@ -233,6 +233,15 @@ JOIN runs ON runs.id = events.run
 WHERE events.taken = 0
 ORDER BY events.due_us, events.turn, runs.turn, runs.plugin_id, events.seq
 
+-- name: events_at
+SELECT
+    events.seq, events.due_us, events.turn, events.name, events.source, events.data, events.blob,
+    events.taken, runs.plugin_id, runs.due_us, runs.turn, runs.kind
+FROM events
+JOIN runs ON runs.id = events.run
+WHERE events.due_us = ? AND events.turn = ?
+ORDER BY runs.plugin_id, events.seq
+
 -- name: writes
 SELECT run, statements FROM writes WHERE run IN (SELECT value FROM json_each(?))
 

@@ -171,6 +171,27 @@ async def test_events_that_nobody_answered_start_their_listeners_once(world: Any
     assert taken == [(kit.noon, 0)]
 
 
+def test_a_run_that_events_started_is_given_them_again(world: Any, kit: Any) -> None:
+    job = world.job("b", listens=frozenset({"heard"}))
+    events = tuple(
+        EventRow(RunId(f"{by}@20181123T120000Z"), 0, kit.noon, turn, name, by, kit.enc(by))
+        for by, turn, name in (
+            ("c", 0, "heard"),
+            ("a", 0, "heard"),
+            ("a", 0, "x"),
+            ("a", 1, "heard"),
+        )
+    )
+    row = row_of(kit, "b", RUNNING, trigger="event: heard", turn=1)
+    found = recover(
+        Recovered(2, False, (), (row,), {}, (), events),  # noqa: FBT003 - an unclean end
+        {job.plugin_id: job},
+        kit.noon + MINUTE,
+    )
+    (firing,) = found.firings
+    assert [kit.dec(event.data) for event in firing.events] == ["a", "c"]
+
+
 async def test_a_service_that_dies_at_any_commit_runs_everything_to_one_end(kit: Any) -> None:
     """Kill the engine after each commit of a small day; start again; compare with a whole one."""
     whole: int | None = None
