@@ -101,6 +101,10 @@ class Calendars:
             self._stamps[code] = stamp
         return self._known[code]
 
+    async def market(self, settings: Settings) -> Calendar:
+        """Give the calendar that holds where a job names none; raises `ConfigError`."""
+        return await self.get(settings.market.calendar, "market.calendar of config.yaml")
+
     async def refresh(self, code: str, today: date) -> None:
         """Build the table of an exchange anew in a child process."""
         await refresh(self._home.root, code, today)

@@ -113,7 +113,7 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     await isolated.start()
     catalogs = Catalogs(home, isolated)
     catalog = await catalogs.build(configuration)
-    market = await catalogs.calendars.get(configuration.settings.market.calendar)
+    market = await catalogs.calendars.market(configuration.settings)
     recorded = is_recorded(environment)
     clock = _clock(configuration.settings, market, recovered, overrides, recorded=recorded)
     if isinstance(clock, SystemClock):

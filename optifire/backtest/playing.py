@@ -53,7 +53,7 @@ async def replay(
         resources.push_async_callback(describer.stop)
         catalogs = Catalogs(home, describer)
         catalog = await catalogs.build(configuration)
-        calendar = await catalogs.calendars.get(configuration.settings.market.calendar)
+        calendar = await catalogs.calendars.market(configuration.settings)
         jobs = chosen(catalog, options.plugins)
         left_out = reasons_left_out(catalog) if options.plugins is None else {}
         if options.db is None:
