@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ from optifire.store.trouble import is_environment
 
 if TYPE_CHECKING:
     from optifire.store.transaction import Failures, Transactor
+
+
+#: Seconds after which a busy event loop must let this thread go on; Python's own 5 ms would double
+#: the time of a commit beside a loop that is always busy.
+SWITCH_SECONDS = 0.0005
 
 
 class Pin(Protocol):
@@ -58,6 +64,7 @@ class Writer:
         self._loop = loop
         self._explain = explain
         self._queue: queue.SimpleQueue[Job | Task | None] = queue.SimpleQueue()
+        sys.setswitchinterval(min(SWITCH_SECONDS, sys.getswitchinterval()))
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
         self._thread.start()
 
