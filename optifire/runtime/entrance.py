@@ -35,8 +35,10 @@ class Entrance:
     def overlap(self, node: Node) -> NonRun | None:
         """Apply the overlap rule; the way is free when the node is in progress afterwards."""
         firing = node.firing
-        busy = bool(self.live.others(firing.job)) or self.live.queued(firing.job)
-        move = decide(firing.job.overlap, busy=busy, forced=bool(firing.force))
+        if not (self.live.others(firing.job) or self.live.queued(firing.job)):
+            self._enter(node)
+            return None
+        move = decide(firing.job.overlap, busy=True, forced=bool(firing.force))
         if move in {Move.SKIP, Move.END_OTHERS} and not self.live.busy_with(firing.job):
             move = Move.WAIT  # another job of the lane is busy: one at a time, and neither goes
         if move is not Move.RUN and firing.in_turn:
