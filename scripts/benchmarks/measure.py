@@ -106,8 +106,11 @@ class Rounds:
 
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> float | None:
-    """Give the median of the ratios of rounds; of the medians where rounds do not pair."""
-    if not above or not below:
+    """Give the median of the ratios of rounds; of the medians where rounds do not pair.
+
+    None where there is nothing to compare with: no rounds, or a figure of zero.
+    """
+    if not above or not below or not all(below):
         return None
     if len(above) == len(below):
         return statistics.median(one / other for one, other in zip(above, below, strict=True))
