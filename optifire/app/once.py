@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optifire.app.joining import Catalogs, read_configuration
-from optifire.app.opening import worker_settings
+from optifire.app.joining import Catalogs, is_recorded, read_configuration
+from optifire.app.opening import live_clock, worker_settings
 from optifire.core.errors import NotFoundError
 from optifire.core.job import Placement
 from optifire.runtime.admission import Slots
@@ -19,7 +19,6 @@ from optifire.runtime.clock import SystemClock, VirtualClock, wall_now
 from optifire.runtime.engine import Engine, Pace, Program, Rooms
 from optifire.runtime.recorder import LiveRecorder
 from optifire.runtime.runner import Runner
-from optifire.runtime.timer import ApsTimer
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.inline import InlineWorker
 from optifire.workers.isolated import IsolatedWorker
@@ -37,7 +36,8 @@ async def run_once(home: Home, plugin_id: str, *, at: datetime | None, db: Path 
     """Run one plugin now, or as of an instant, with what it needs run first; give its row.
 
     With `at`, feed and context stand at that instant and the ledger is thrown away unless `db`
-    names a file; without, the run is recorded as manual in the home's ledger.
+    names a file; without, the run is recorded as manual in the home's ledger, at the present: the
+    wall clock's, or the instant that the demo has come to.
 
     Raises
     ------
@@ -58,14 +58,18 @@ async def run_once(home: Home, plugin_id: str, *, at: datetime | None, db: Path 
         )
         resources.push_async_callback(isolated.stop)
         await isolated.start()
-        catalog = await Catalogs(home, isolated).build(configuration)
+        catalogs = Catalogs(home, isolated)
+        catalog = await catalogs.build(configuration)
         _require(catalog, plugin_id)
         clock: Clock
         if at is None:
-            clock = SystemClock(ApsTimer())
-            resources.callback(clock.stop)
+            settings, environment = configuration.settings, configuration.features.environment
+            market = await catalogs.calendars.market(settings)
+            clock = live_clock(settings, market, recovered, 0.0, recorded=is_recorded(environment))
         else:
             clock = VirtualClock(at)
+        if isinstance(clock, SystemClock):
+            resources.callback(clock.stop)
         bus, board = CommitBus(), Blackboard(recovered.values)
         workers: dict[Placement, Worker] = {
             Placement.ISOLATED: isolated,

@@ -115,7 +115,7 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     catalog = await catalogs.build(configuration)
     market = await catalogs.calendars.market(configuration.settings)
     recorded = is_recorded(environment)
-    clock = _clock(configuration.settings, market, recovered, overrides, recorded=recorded)
+    clock = live_clock(configuration.settings, market, recovered, overrides.pace, recorded=recorded)
     if isinstance(clock, SystemClock):
         resources.callback(clock.stop)
     opening = _Opening(home, configuration, catalogs, catalog, store, recovered, clock, market)
@@ -285,11 +285,11 @@ def demo_bounds(settings: Settings, market: Calendar) -> tuple[datetime, datetim
     return first, datetime.combine(after, time(), zone).astimezone(UTC) - _JUST_BEFORE
 
 
-def _clock(
+def live_clock(
     settings: Settings,
     market: Calendar,
     recovered: Recovered,
-    overrides: Overrides,
+    pace: float | None,
     *,
     recorded: bool,
 ) -> Clock:
@@ -298,5 +298,4 @@ def _clock(
         return SystemClock(ApsTimer())
     first, _ = demo_bounds(settings, market)
     reached = max(recovered.cursors.values(), default=first)
-    pace = settings.demo.pace if overrides.pace is None else overrides.pace
-    return PacedClock(max(first, reached), pace)
+    return PacedClock(max(first, reached), settings.demo.pace if pace is None else pace)

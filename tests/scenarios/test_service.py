@@ -123,6 +123,24 @@ def test_a_run_by_hand_is_made_by_the_service_and_recorded_as_manual(demo: Trial
     assert demo.ask("run-info", record["run_id"])["run_id"] == record["run_id"]
 
 
+def test_a_run_by_hand_without_a_service_is_made_where_the_demo_has_come_to(trial: Trial) -> None:
+    """Made at the wall clock, its values would be newer than all that the demo still publishes."""
+    says = "return PluginResult(success=True, data={'at': context.now.isoformat()})"
+    trial.plugin("quick", says, plan={"schedule": "interval_30m@session"}, outputs=["at"])
+    trial.enable("quick")
+    trial.configure(demo={"from": str(MONDAY), "to": str(FRIDAY)})
+    with trial.service(pace=0.05) as service:
+        until(lambda: len(trial.runs()) >= 5, what="some runs")
+        service.stop()
+    reached = trial.runs()[-1].key.due
+    record = trial.ask("run", "quick")
+    assert (record["kind"], record["status"]) == ("manual", "succeeded")
+    assert reached <= datetime.fromisoformat(record["due"]) < reached + timedelta(minutes=5)
+    with trial.service() as service:
+        service.until_finished()
+        assert service.status()["context"]["at"] == trial.runs()[-1].key.due.isoformat()
+
+
 def test_a_run_that_is_cancelled_says_why(waiting: Trial) -> None:
     with waiting.service() as service:
         run_id = running(waiting)
