@@ -54,10 +54,8 @@ class Configuration:
         return total.hexdigest()[:16]
 
 
-def read_configuration(
-    home: Home, *, environment: str | None = None, command: Mapping[str, object] | None = None
-) -> Configuration:
-    """Read and check every configuration file of a home.
+def read_configuration(home: Home, *, command: Mapping[str, object] | None = None) -> Configuration:
+    """Read and check every configuration file of a home; `command` overrides the feature files.
 
     Raises
     ------
@@ -65,10 +63,7 @@ def read_configuration(
         With file, line and key of what is wrong.
     """
     variables = read_variables(home.secrets, os.environ)
-    override = {**(command or {})}
-    if environment is not None:
-        override["environment"] = environment
-    features = load_features(home, os.environ, override)
+    features = load_features(home, os.environ, command)
     settings, config = read_settings(home.config_file("config"))
     documents = features.files if config is None else (*features.files, config)
     texts = {Path(document.name).name: document.text for document in documents}

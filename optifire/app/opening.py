@@ -64,7 +64,6 @@ class Overrides:
     `console` is where log lines go beside ``data/optifire.log``; None while a screen is drawn.
     """
 
-    environment: str | None = None
     pace: float | None = None
     fresh: bool = False
     console: TextIO | None = None
@@ -97,7 +96,7 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
         The ledger cannot be used.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
-    configuration = read_configuration(home, environment=overrides.environment)
+    configuration = read_configuration(home)
     environment = configuration.features.environment
     path = home.database(environment.value)
     home.data.mkdir(parents=True, exist_ok=True)
