@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CycleEnd:
-    """What a finished cycle leaves for the next turn of its instant."""
+    """What a finished cycle leaves for the next turn; events by run, whichever ended first."""
 
     due: datetime
     turn: int
@@ -103,7 +103,8 @@ class Cycle:
         finally:
             self._entrance.abandon(self._flow.nodes.values())
             await self._view.close()
-        return CycleEnd(self.due, self.turn, tuple(self._leavings.events), self._chain)
+        events = sorted(self._leavings.events, key=lambda one: (one.run_id, one.seq))
+        return CycleEnd(self.due, self.turn, tuple(events), self._chain)
 
     async def _step(self) -> None:
         """Take in what happened, write one batch, start what it admitted; until all is quiet."""
