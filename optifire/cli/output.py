@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from optifire.core.errors import OptifireError
 
-#: Columns that text is laid out for when it does not go to a terminal.
-PLAIN_WIDTH = 160
+PLAIN_WIDTH = 160  # columns that text is laid out for when it does not go to a terminal
 #: Colours of statuses and levels; words say the same, so nothing is lost without them.
 COLOURS = {
     "succeeded": "green", "failed": "red", "timed_out": "red", "crashed": "red", "lost": "red",

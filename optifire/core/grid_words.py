@@ -17,12 +17,7 @@ from optifire.core.trigger import Every, InSession
 
 #: Cron lines with a name, as in Vixie cron, in the market's zone.
 ALIASES: Mapping[str, str] = MappingProxyType(
-    {
-        "@hourly": "0 * * * *",
-        "@daily": "0 0 * * *",
-        "@weekly": "0 0 * * 0",
-        "@monthly": "0 0 1 * *",
-    }
+    {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *"}
 )
 SESSION_SUFFIX = "@session"
 UNITS: Mapping[str, timedelta] = MappingProxyType(

@@ -1,7 +1,6 @@
 """Indicators as pure functions: Series in, Series of the same index out, NaN where undefined.
 
-A value at t uses rows up to t only. A NaN among the inputs makes NaN of every value that would
-need it; nothing is filled in. Smoothed indicators begin anew after a NaN.
+A value at t uses rows up to t only. A NaN among the inputs makes NaN of every value that needs it.
 """
 
 from typing import Final
@@ -10,9 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-#: Sessions a year, by which volatility is annualised.
-SESSIONS_PER_YEAR: Final = 252
-
+SESSIONS_PER_YEAR: Final = 252  # by which volatility is annualised
 Values = NDArray[np.float64]
 
 

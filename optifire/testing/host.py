@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class PluginHost:
     """Runs plugins through planner, resolver, admission, runner and recorder, all of them real.
 
-    Use it as ``async with PluginHost(MyPlugin, start="2018-11-23T13:00Z") as host:``. Time passes
-    by `advance_to` only; every instant in between at which something is due gets its runs.
+    As in ``async with PluginHost(MyPlugin, start="2018-11-23T13:00Z") as host:``. Time passes by
+    `advance_to` only; every instant in between at which something is due gets its runs.
 
     Parameters
     ----------
@@ -45,8 +45,7 @@ class PluginHost:
 
     async def __aenter__(self) -> Self:
         """Load the plugins; raises `OptifireError` where one of them cannot be."""
-        # Late, because pytest imports this module at its start.
-        from optifire.host.home import Home
+        from optifire.host.home import Home  # late: pytest imports this module at its start
         from optifire.testing.playing import Player
 
         async with AsyncExitStack() as resources:

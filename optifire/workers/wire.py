@@ -20,10 +20,8 @@ from optifire.workers.plain import Plainer, canonical, refuse, subclass
 
 __all__ = ["FRAME_CODE", "MAX_BYTES", "canonical", "decode_value", "encode_value", "to_json"]
 
-#: Largest value that may travel.
-MAX_BYTES: Final = 64 << 20
-#: The extension code of frames, series and arrays.
-FRAME_CODE: Final = 1
+MAX_BYTES: Final = 64 << 20  # the largest value that may travel
+FRAME_CODE: Final = 1  # the extension code of frames, series and arrays
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder()

@@ -1,8 +1,7 @@
 """How much exposure a drawdown leaves, and when it comes back.
 
 A ladder on the fall from the high-water mark, in the spirit of Grossman and Zhou, "Optimal
-Investment Strategies for Controlling Drawdowns", Mathematical Finance 3, 1993: the closer to the
-limit, the less is held. The steps are a house rule.
+Investment Strategies for Controlling Drawdowns", 1993. The steps are a house rule.
 """
 
 from dataclasses import dataclass
@@ -13,13 +12,11 @@ from numpy.typing import NDArray
 from optifire.core.errors import NoData
 
 Vector = NDArray[np.float64]
-
 #: Drawdown, a fraction, at which each step down begins; the edge itself belongs to the step.
 EDGES = (0.05, 0.08)
 #: Exposure, a fraction, on each step: above the first edge, between the two, at or past the second.
 EXPOSURES = (1.0, 0.5, 0.0)
-#: How far inside its edge the drawdown must be before one step is climbed again: 7 % and 4 %.
-INSIDE = 0.01
+INSIDE = 0.01  # how far inside its edge the drawdown must be to climb again: 7 % and 4 %
 #: 92/100 is 8 % down in decimal, but 1 - 92/100 is 0.07999999999999996 in binary.
 _ROUNDING = 1e-12
 
