@@ -121,6 +121,7 @@ class ReplayRecorder:
         self._store = store
         self._board = board
         self._seal = seal
+        self._kept = Batch()
 
     async def view(self) -> CycleView:
         """Hold context and tables as they are between two cycles."""
@@ -132,17 +133,21 @@ class ReplayRecorder:
 
     async def intend(self, batch: Batch) -> Sequence[Rejected]:
         """Keep a batch for the end of the cycle; table writes are tried now."""
-        try:
-            rejected = await self._store.commit(batch, hold=True) if batch else ()
-        except StoreError as error:
-            raise ReplayError(error.message, where=error.where, remedy=error.remedy) from error
+        self._kept.extend(batch)
+        rejected = await self._give(hold=True) if batch.writes else ()
         self._board.apply(accepted_values(batch, rejected))
         return rejected
 
     async def end_cycle(self) -> None:
         """Commit the cycle, together with what the owner notes about its progress."""
+        self._kept.extend(self._seal())
+        await self._give(hold=False)
+
+    async def _give(self, *, hold: bool) -> Sequence[Rejected]:
+        """Give the store what was kept."""
+        kept, self._kept = self._kept, Batch()
         try:
-            await self._store.commit(self._seal())
+            return await self._store.commit(kept, hold=hold)
         except StoreError as error:
             raise ReplayError(error.message, where=error.where, remedy=error.remedy) from error
 
