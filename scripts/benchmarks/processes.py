@@ -17,7 +17,7 @@ from optifire.core.job import Placement
 from optifire.core.ports import RunRequest, Worker
 from optifire.core.run import RunKey, RunStatus
 from optifire.core.types import PluginId
-from optifire.runtime.blackboard import CycleView
+from optifire.runtime.blackboard import CycleView, RunView
 from optifire.runtime.clock import wall_now
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.inline import InlineWorker
@@ -75,12 +75,13 @@ async def _isolated(settings: Settings, modules: tuple[str, ...]) -> Rounds:
     schedule = ours.schedule_of("@manual")
     job = ours.job_of("noop", code, schedule, placement=Placement.ISOLATED, modules=modules)
     asked = WorkerSettings(folder, folder / "data")
+    view = RunView(CycleView({}, None), job.plugin_id)
     bare, worker, kept = Zygotes(asked), IsolatedWorker(asked), Rounds()
     try:
         for number in range(FORKS + WARM):
             forked = await _bare_fork(bare, modules)
             key = RunKey(PluginId("noop"), DUE)
-            request = RunRequest(key, key.run_id, number, job, DUE, 30.0, {}, CycleView({}, None))
+            request = RunRequest(key, key.run_id, number, job, DUE, 30.0, {}, view)
             began = time.perf_counter()
             outcome = await worker.run(request)
             wall = time.perf_counter() - began
