@@ -176,6 +176,8 @@ class Description:
     """What ``describe()`` and ``plan()`` of one plugin said, as plain values.
 
     ``plan["schedule"]`` holds words and ``{class, fields}`` mappings of APScheduler triggers.
+    ``config_schema`` is the JSON schema of the plugin's configuration, where it says one;
+    ``validates_config`` tells that it wants to check a configuration itself.
     """
 
     plugin_id: str
@@ -183,6 +185,8 @@ class Description:
     metadata: Mapping[str, Any]
     plan: Mapping[str, Any]
     hooks: tuple[str, ...] = ()
+    config_schema: Mapping[str, Any] | None = None
+    validates_config: bool = False
 
 
 class Describer(Protocol):
@@ -200,6 +204,12 @@ class Describer(Protocol):
 
         Raises `PluginFault` with file and line when it cannot be loaded or what it says is not
         plain.
+        """
+
+    async def accept(self, folder: str, config: Mapping[str, Any]) -> None:
+        """Have a plugin check its configuration in a process of its own.
+
+        Raises `PluginFault` with what the plugin says against it.
         """
 
 

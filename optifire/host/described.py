@@ -9,6 +9,7 @@ from optifire.core.settings import PLAN_FIELDS
 from optifire.core.types import fold_id
 from optifire.host.checks import Checker
 from optifire.host.compat import check_compatible
+from optifire.host.config_schema import ConfigSchema
 from optifire.host.discovery import Candidate
 from optifire.host.documents import Document
 from optifire.host.findings import InvalidConfigError
@@ -18,6 +19,18 @@ def plan_document(candidate: Candidate, description: Description) -> Document:
     """Give a plan as the lowest layer of configuration; keys that are None say nothing."""
     said = {key: value for key, value in description.plan.items() if value is not None}
     return Document(f"{candidate.folder / 'impl.py'}: plan()", said)
+
+
+def schema_defaults(candidate: Candidate, description: Description) -> list[Document]:
+    """Give the defaults that a plugin's schema states as a layer below all others.
+
+    Raises `ContractError` when the schema is broken.
+    """
+    if description.config_schema is None:
+        return []
+    impl = str(candidate.folder / "impl.py")
+    defaults = ConfigSchema(description.config_schema, impl).filled({})
+    return [Document(f"{impl}: Config", {"config": defaults})]
 
 
 def check_description(candidate: Candidate, description: Description) -> None:

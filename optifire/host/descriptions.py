@@ -1,6 +1,7 @@
 """What plugins say of themselves, kept by checksum, so that a second start asks no worker."""
 
 import asyncio
+import hashlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -31,6 +32,8 @@ class Kept(msgspec.Struct, frozen=True):
     metadata: dict[str, Any]
     plan: dict[str, Any]
     hooks: tuple[str, ...] = ()
+    config_schema: dict[str, Any] | None = None
+    validates_config: bool = False
 
 
 class CacheFile(msgspec.Struct, frozen=True):
@@ -57,6 +60,7 @@ class Descriptions:
         self._kept: dict[str, Description] | None = None
         self._fresh = False
         self._asking: dict[str, asyncio.Lock] = {}
+        self._accepted: set[tuple[str, str]] = set()
 
     async def of(self, candidate: Candidate) -> Description:
         """Give the description of a candidate; raises `PluginFault` when it cannot be described."""
@@ -84,6 +88,17 @@ class Descriptions:
             with suppress(OptifireError):
                 await self._describer.warm(tuple(modules))
 
+    async def accept(self, candidate: Candidate, config: Mapping[str, Any]) -> None:
+        """Have a plugin check its configuration, once for each state of both.
+
+        Raises `PluginFault` with what the plugin says against it.
+        """
+        encoded = msgspec.msgpack.encode(config, order="deterministic")
+        key = (_key(candidate), hashlib.sha256(encoded).hexdigest())  # it may hold secrets
+        if key not in self._accepted:
+            await self._describer.accept(str(candidate.folder), config)
+            self._accepted.add(key)
+
     def save(self) -> None:
         """Write what is new to the file; a folder that cannot be written only costs time later."""
         if not self._fresh or self._file is None or self._kept is None:
@@ -104,9 +119,7 @@ class Descriptions:
     def _load(self) -> dict[str, Description]:
         if self._kept is None:
             self._kept = {
-                key: Description(
-                    kept.plugin_id, kept.class_name, kept.metadata, kept.plan, kept.hooks
-                )
+                key: Description(**msgspec.structs.asdict(kept))
                 for key, kept in _read(self._file).items()
             }
         return self._kept
@@ -129,7 +142,13 @@ def _read(file: Path | None) -> Mapping[str, Kept]:
 
 def _plain(said: Description) -> Kept:
     return Kept(
-        said.plugin_id, said.class_name, dict(said.metadata), dict(said.plan), tuple(said.hooks)
+        said.plugin_id,
+        said.class_name,
+        dict(said.metadata),
+        dict(said.plan),
+        tuple(said.hooks),
+        None if said.config_schema is None else dict(said.config_schema),
+        said.validates_config,
     )
 
 

@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from optifire.core.calendar import Calendar
-from optifire.core.errors import ContractError, OptifireError
+from optifire.core.errors import ConfigError, ContractError, OptifireError, PluginFault
 from optifire.core.job import Job
 from optifire.core.ports import Description
 from optifire.core.reading import Rebuild
 from optifire.core.settings import Settings
 from optifire.core.types import PluginId, fold_id
 from optifire.host.catalog import Catalog, Listed, PluginState
-from optifire.host.described import check_description, plan_document
+from optifire.host.described import check_description, plan_document, schema_defaults
 from optifire.host.descriptions import Descriptions, describe_all
 from optifire.host.discovery import DEFAULT_FILE, Candidate
 from optifire.host.documents import Document, read_document
@@ -19,6 +19,7 @@ from optifire.host.features import Entry, Features
 from optifire.host.findings import Finding
 from optifire.host.jobs import Parts, build_job
 from optifire.host.kept_code import KeptCode
+from optifire.host.plugin_config import place_of
 
 #: Gives a calendar by name; the second argument is the place that an error names.
 CalendarLoader = Callable[[str, str], Awaitable[Calendar]]
@@ -127,7 +128,11 @@ class Maker:
         if candidate is None or description is None:
             return None
         try:
-            below = [plan_document(candidate, description), *_default_file(candidate)]
+            below = [
+                *schema_defaults(candidate, description),
+                plan_document(candidate, description),
+                *_default_file(candidate),
+            ]
             entry = draft.entry = self.features.entry(draft.plugin_id, below)
             where = entry.source("calendar") or "market.calendar of config.yaml"
             name = entry.get("calendar") or self.settings.market.calendar
@@ -140,11 +145,23 @@ class Maker:
                 rebuild=self.ground.rebuild,
                 variables=self.variables,
             )
-            draft.job, notes = build_job(parts)
+            job, notes = build_job(parts)
+            if description.validates_config:
+                await self._accepted(candidate, job, entry)
+            draft.job = job
         except OptifireError as error:
             return error
         draft.notes += notes
         return None
+
+    async def _accepted(self, candidate: Candidate, job: Job, entry: Entry) -> None:
+        """Have the plugin check its configuration; raises `ConfigError` naming both places."""
+        try:
+            await self.ground.descriptions.accept(candidate, dict(job.config))
+        except PluginFault as error:
+            where = place_of(entry, (), str(candidate.folder / "impl.py"))
+            message = f"{error.message} ({error.where})"
+            raise ConfigError(message, where=where, remedy="Correct config") from error
 
 
 def _default_file(candidate: Candidate) -> list[Document]:

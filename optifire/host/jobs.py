@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 from optifire.core.budget import Budget, budget_for
 from optifire.core.calendar import Calendar
@@ -32,7 +31,7 @@ from optifire.core.types import Category, PluginId
 from optifire.host.discovery import Candidate
 from optifire.host.features import Entry
 from optifire.host.findings import Finding, Level
-from optifire.host.layers import interpolate, nested
+from optifire.host.plugin_config import plugin_config
 
 EXEC_DEADLINE = 60.0
 RESIDENT_REMEDY = "Do without it: a job that runs on a schedule needs no hooks and no stream"
@@ -109,7 +108,9 @@ def build_job(parts: Parts) -> tuple[Job, tuple[Finding, ...]]:
         jitter=entry.get("jitter") or 0.0,
         intraday=entry.get("intraday") is True,
         observes_machine=metadata.get("observes") == "machine",
-        config=MappingProxyType(_config(parts)),
+        config=MappingProxyType(
+            plugin_config(entry, parts.variables, parts.description.config_schema, parts.impl)
+        ),
         config_hash=config_hash(entry),
     )
     return job, (*notes, *more)
@@ -225,16 +226,6 @@ def _needs(parts: Parts) -> tuple[Need, ...]:
     stated = parts.description.metadata.get("dependencies") or ()
     own = [parse_need(each, f"{parts.impl}: describe(): dependencies") for each in stated]
     return combine_needs(own, parts.entry.get("dependencies") or ())
-
-
-def _config(parts: Parts) -> dict[str, Any]:
-    """Give the plugin's own settings with all variables filled in."""
-    filled = {
-        path[1:]: type(found)(interpolate(found, parts.variables), found.source)
-        for path, found in parts.entry.leaves.items()
-        if path[0] == "config"
-    }
-    return nested(filled)
 
 
 def config_hash(entry: Entry) -> str:

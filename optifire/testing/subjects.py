@@ -16,9 +16,9 @@ from optifire.host.plugin_files import facts_of
 from optifire.runtime.aps_trigger import describe as describe_trigger
 from optifire.sdk.plugin import Plugin
 from optifire.testing.asked import is_folder
-from optifire.workers.describing import ask
+from optifire.workers.configuring import accept
+from optifire.workers.describing import ask, understood
 from optifire.workers.loading import PACKAGE_FOLDER, Folder, Loaded, instance, load
-from optifire.workers.wire import decode_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,14 +82,7 @@ def _observes(loaded: Loaded) -> bool:
 
 def description_of(loaded: Loaded) -> Description:
     """Ask a plugin what it is; raises `PluginFault` naming file and line."""
-    said = ask(loaded, describe_trigger)
-    return Description(
-        said.plugin_id,
-        said.class_name,
-        decode_value(said.metadata),
-        decode_value(said.plan),
-        said.hooks,
-    )
+    return understood(ask(loaded, describe_trigger))
 
 
 def subject_of(plugin: object) -> Subject:
@@ -161,6 +154,7 @@ class Describing:
 
     def __init__(self, subjects: Mapping[str, Subject], given: Mapping[str, Sequence[str]]) -> None:
         self._said = {str(one.candidate.folder): one.description for one in subjects.values()}
+        self._made = {str(one.candidate.folder): one.instance for one in subjects.values()}
         for producer, keys in given.items():
             metadata = {
                 "plugin_id": producer,
@@ -177,3 +171,7 @@ class Describing:
     async def describe(self, folder: str) -> Description:
         """Give what the plugin of a folder says."""
         return self._said[folder]
+
+    async def accept(self, folder: str, config: Mapping[str, Any]) -> None:
+        """Have a plugin under test check its configuration."""
+        accept(self._made[folder](), config, folder)

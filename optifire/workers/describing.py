@@ -8,10 +8,12 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from optifire.core.errors import OptifireError, PluginFault
+from optifire.core.ports import Description
 from optifire.sdk.plugin import Plugin, PluginMetadata
 from optifire.workers import messages as say
+from optifire.workers.configuring import accept, config_schema, validates_config
 from optifire.workers.loading import Loaded, fault, instance, load, overridden_hooks
-from optifire.workers.wire import encode_value
+from optifire.workers.wire import decode_value, encode_value
 
 if TYPE_CHECKING:
     from optifire.workers.context import Trigger
@@ -25,11 +27,22 @@ def described(folder: str, trigger: Trigger) -> say.Described | say.Faulty:
         return say.Faulty(error.message, error.where or folder, error.remedy)
 
 
+def accepted(folder: str, config: Mapping[str, Any]) -> say.Accepted | say.Faulty:
+    """Load the plugin of a folder and have it check its configuration."""
+    try:
+        loaded = load(folder)
+        accept(instance(loaded), config, loaded.folder)
+    except OptifireError as error:
+        return say.Faulty(error.message, error.where or folder, error.remedy)
+    return say.Accepted()
+
+
 def ask(loaded: Loaded, trigger: Trigger) -> say.Described:
     """Give what a loaded plugin says of itself; raises `PluginFault` naming file and line."""
     plugin = instance(loaded)
     where = f"{loaded.folder}/impl.py"
     metadata = _metadata(plugin, where)
+    schema = config_schema(plugin, loaded.folder)
     return say.Described(
         plugin_id=metadata.plugin_id,
         class_name=loaded.cls.__name__,
@@ -39,6 +52,22 @@ def ask(loaded: Loaded, trigger: Trigger) -> say.Described:
         ),
         plan=encode_value(_plan(plugin, loaded.folder, trigger), f"{where}: plan()"),
         hooks=overridden_hooks(loaded.cls),
+        config_schema=None if schema is None else encode_value(schema, f"{where}: its schema"),
+        validates_config=validates_config(plugin),
+    )
+
+
+def understood(said: say.Described) -> Description:
+    """Give what a plugin said as the host takes it."""
+    schema = said.config_schema
+    return Description(
+        plugin_id=said.plugin_id,
+        class_name=said.class_name,
+        metadata=decode_value(said.metadata),
+        plan=decode_value(said.plan),
+        hooks=said.hooks,
+        config_schema=None if schema is None else decode_value(schema),
+        validates_config=said.validates_config,
     )
 
 

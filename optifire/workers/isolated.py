@@ -6,22 +6,22 @@ import asyncio
 import os
 import shutil
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from optifire.core.errors import OptifireError, PluginFault
-from optifire.core.ports import Description, Outcome
 from optifire.workers import messages as say
 from optifire.workers.context import order_of, temp_folder
+from optifire.workers.describing import understood
 from optifire.workers.outcomes import not_made, usage_of, without_answer
 from optifire.workers.printed import with_loss
 from optifire.workers.questions import answered
-from optifire.workers.wire import decode_value
+from optifire.workers.wire import encode_value
 from optifire.workers.zygotes import WorkerSettings, Zygotes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from optifire.core.ports import RunRequest
+    from optifire.core.ports import Description, Outcome, RunRequest
     from optifire.workers.live import Live
 
 __all__ = ["IsolatedWorker", "WorkerSettings"]
@@ -70,14 +70,42 @@ class IsolatedWorker:
         Raises `PluginFault` with file and line when it cannot be loaded or what it says is not
         plain.
         """
+        said = await self._ask(say.Describe(folder), folder)
+        if not isinstance(said, say.Described):
+            raise _no_answer(folder, "gave no description")
+        return understood(said)
+
+    async def accept(self, folder: str, config: Mapping[str, Any]) -> None:
+        """Have a plugin check its configuration in a process of its own.
+
+        Raises `PluginFault` with what the plugin says against it.
+        """
+        encoded = encode_value(config, f"{folder}: config")
+        said = await self._ask(say.Accept(folder, encoded), folder)
+        if not isinstance(said, say.Accepted):
+            raise _no_answer(folder, "said nothing of its configuration")
+
+    async def _ask(self, question: say.Describe | say.Accept, folder: str) -> say.FromChild:
+        """Give what a fresh process answers; raises `PluginFault` when that is a fault."""
         link = self._zygotes.any() or await self._zygotes.light()
         live = link.fork()
+        said: say.FromChild | None = None
         try:
             live.stop_after(DESCRIBE_TIMEOUT)
-            live.talk.send(say.Describe(folder))
-            return await _description(live, folder)
+            live.talk.send(question)
+            while (message := await live.talk.next()) is not None:
+                if isinstance(message, say.Described | say.Accepted | say.Faulty):
+                    said = message
+                    live.answered()
         finally:
             await ended(live)
+        if isinstance(said, say.Faulty):
+            raise said.error()
+        if said is None:
+            late = live.overdue
+            what = f"took longer than {DESCRIBE_TIMEOUT:g} s" if late else "ended its process"
+            raise _no_answer(folder, what)
+        return said
 
     async def stop(self) -> None:
         """End every run and both zygotes; no process is left behind."""
@@ -128,25 +156,9 @@ def remove(folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _description(live: Live, folder: str) -> Description:
-    said: say.Described | say.Faulty | None = None
-    while (message := await live.talk.next()) is not None:
-        if isinstance(message, say.Described | say.Faulty):
-            said = message
-            live.answered()
-    if isinstance(said, say.Described):
-        return Description(
-            plugin_id=said.plugin_id,
-            class_name=said.class_name,
-            metadata=decode_value(said.metadata),
-            plan=decode_value(said.plan),
-            hooks=said.hooks,
-        )
-    if said is not None:
-        raise said.error()
-    late = f"took longer than {DESCRIBE_TIMEOUT:g} s" if live.overdue else "ended its process"
-    raise PluginFault(
-        f"loading the plugin {late}",
+def _no_answer(folder: str, what: str) -> PluginFault:
+    return PluginFault(
+        f"loading the plugin {what}",
         where=f"{folder}/impl.py",
         remedy="Do nothing at import and in describe() but say what the plugin is",
     )

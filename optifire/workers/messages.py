@@ -57,6 +57,13 @@ class Describe(_Message, tag="describe"):
     folder: str
 
 
+class Accept(_Message, tag="accept"):
+    """The plugin of a folder is to check its configuration, which is MessagePack."""
+
+    folder: str
+    config: bytes
+
+
 class Reply(_Message, tag="reply"):
     """The answer to a question; ``error`` is message, where and remedy of a contract error."""
 
@@ -106,13 +113,19 @@ class Done(_Message, tag="done"):
 
 
 class Described(_Message, tag="described"):
-    """What a plugin said; ``metadata`` and ``plan`` are MessagePack."""
+    """What a plugin said; ``metadata``, ``plan`` and ``config_schema`` are MessagePack."""
 
     plugin_id: str
     class_name: str
     metadata: bytes
     plan: bytes
     hooks: tuple[str, ...]
+    config_schema: bytes | None = None
+    validates_config: bool = False
+
+
+class Accepted(_Message, tag="accepted"):
+    """A plugin takes its configuration."""
 
 
 class Faulty(_Message, tag="faulty"):
@@ -128,8 +141,8 @@ class Faulty(_Message, tag="faulty"):
 
 
 Question = AskNames | AskValue | AskRows
-FromChild = Started | Question | Done | Described | Faulty
-ToChild = Order | Describe | Reply
+FromChild = Started | Question | Done | Described | Accepted | Faulty
+ToChild = Order | Describe | Accept | Reply
 
 
 # --- service and zygote -----------------------------------------------------------------------

@@ -22,7 +22,7 @@ from optifire.workers.context import (
     scope_of,
     temp_folder,
 )
-from optifire.workers.describing import described
+from optifire.workers.describing import accepted, described
 from optifire.workers.effects import Kept
 from optifire.workers.guard import fence
 from optifire.workers.loading import Loaded, instance, load, running
@@ -132,6 +132,8 @@ class Attempts:
     def _answer(self, message: say.ToChild) -> say.FromChild:
         if isinstance(message, say.Describe):
             return described(message.folder, self._around.trigger)
+        if isinstance(message, say.Accept):
+            return accepted(message.folder, self._around.decode(message.config))
         if isinstance(message, say.Order):
             self._line.fresh()
             began = time.process_time()

@@ -2,9 +2,10 @@
 
 import ast
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,9 +61,16 @@ class FakeDescriber:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.accepted: list[tuple[str, dict[str, Any]]] = []
 
     async def warm(self, modules: Sequence[str]) -> None:
         """Hold nothing back: there is nothing to import."""
+
+    async def accept(self, folder: str, config: Mapping[str, Any]) -> None:
+        """Refuse what has the key ``refused``."""
+        self.accepted.append((Path(folder).name, dict(config)))
+        if "refused" in config:
+            raise PluginFault("refuses its configuration", where=f"{folder}/impl.py:7")
 
     async def describe(self, folder: str) -> Description:
         """Read the literal; a file that does not parse is a fault with its line."""
@@ -79,6 +87,8 @@ class FakeDescriber:
             metadata=metadata,
             plan=said.get("plan", {"schedule": "@manual"}),
             hooks=said.get("hooks", ()),
+            config_schema=said.get("config_schema"),
+            validates_config=said.get("validates_config", False),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optifire.core.errors import OptifireError, PluginFault
 from optifire.core.ports import Description
@@ -13,7 +13,7 @@ from optifire.host.descriptions import AT_ONCE, Descriptions, describe_all
 from optifire.host.discovery import Candidate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class Counting:
@@ -30,6 +30,11 @@ class Counting:
         self.warmed.append(tuple(modules))
         if self.cold:
             raise OptifireError("a package broke the process")
+
+    async def accept(self, folder: str, config: Mapping[str, Any]) -> None:
+        self.asked.append(Path(folder).name)
+        if config.get("refuse"):
+            raise PluginFault("refused", where=folder)
 
     async def describe(self, folder: str) -> Description:
         name = Path(folder).name

@@ -48,7 +48,7 @@ BREAKS = {
     "read_undeclared": {"reads_are_declared"},
     "reads_clock": {"run_ends_well", "reads_no_clock"},
     "settings_disagree": {"settings_hold"},
-    "settings_not_plain": {"settings_hold"},
+    "settings_not_plain": {"settings_hold", "plan_is_sound"},
     "two_classes": {"loads"},
     "waits_for_ever": {"run_ends_in_time"},
     "wrong_id": {"id_matches_folder"},

@@ -1,6 +1,6 @@
 """Has other defaults than it says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
 
@@ -10,9 +10,9 @@ class SettingsDisagree(Plugin):
 
     @dataclass(frozen=True)
     class Config:
-        """Settings: a window, which `run` takes to be 10."""
+        """Settings: a window, which `run` takes to be 10; no schema can say what is made here."""
 
-        window: int = 20
+        window: list[int] = field(default_factory=lambda: [20])
 
     def describe(self) -> PluginMetadata:
         return PluginMetadata.create(
@@ -28,4 +28,4 @@ class SettingsDisagree(Plugin):
         return {"schedule": "@close"}
 
     async def run(self, context: PluginContext) -> PluginResult:
-        return PluginResult(success=True, data={"value": context.config.get("window", 10)})
+        return PluginResult(success=True, data={"value": context.config.get("window", [10])[0]})
