@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import beats, bursts, homes, instants, ledgers, processes, report
+from benchmarks import beats, bursts, busy, homes, instants, ledgers, processes, replays, report
 from benchmarks.measure import Figure, Settings
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ WORKLOADS: Mapping[str, Callable[[Settings], list[Figure]]] = {
     "W5": homes.w5,
     "W6": instants.w6,
     "W7": processes.w7,
-    "W8": processes.w8,
-    "W9": bursts.w9,
+    "W8": replays.w8,
+    "W9": busy.w9,
     "ledger": ledgers.ledger,
 }
 
