@@ -140,7 +140,7 @@ def test_a_database_that_another_program_locks_is_named_with_what_to_do(demo: Tr
 
 @pytest.mark.timeout(120)
 def test_a_database_locked_for_a_while_turns_health_red_and_costs_no_record(demo: Trial) -> None:
-    with demo.service(pace=0.05) as service:
+    with demo.service(pace=0.15) as service:
         until(lambda: len(demo.runs()) > 3, what="some runs")
         before = {row.run_id: row.status for row in demo.runs() if row.status in TERMINAL}
         with locked(demo.database):
@@ -237,7 +237,7 @@ def test_a_service_that_finds_no_space_at_all_does_not_begin(demo: Trial) -> Non
 @pytest.mark.timeout(120)
 def test_a_disk_that_is_full_for_a_while_costs_no_record(demo: Trial) -> None:
     """A limit on the size of its files is to a service what a full disk is."""
-    with demo.service(pace=0.05) as service:
+    with demo.service(pace=0.15) as service:
         until(lambda: len(demo.runs()) > 3, what="some runs")
         before = {row.run_id: row.status for row in demo.runs() if row.status in TERMINAL}
         _, hard = resource.prlimit(service.pid, resource.RLIMIT_FSIZE)

@@ -61,6 +61,7 @@ def starts(trial: Trial) -> list[str]:
 
 
 def test_a_running_demo_says_what_it_is_by_its_socket(demo: Trial) -> None:
+    demo.configure(demo={"from": str(MONDAY), "to": "2018-12-31"})
     with demo.service(pace=0.2) as service:
         assert stat.S_IMODE(demo.home.socket.stat().st_mode) == 0o600
         said = demo.ask("status")
@@ -129,7 +130,7 @@ def test_a_run_by_hand_without_a_service_is_made_where_the_demo_has_come_to(tria
     trial.plugin("quick", says, plan={"schedule": "interval_30m@session"}, outputs=["at"])
     trial.enable("quick")
     trial.configure(demo={"from": str(MONDAY), "to": str(FRIDAY)})
-    with trial.service(pace=0.05) as service:
+    with trial.service(pace=0.3) as service:
         until(lambda: len(trial.runs()) >= 5, what="some runs")
         service.stop()
     reached = trial.runs()[-1].key.due
@@ -211,7 +212,8 @@ def test_fresh_begins_the_demo_again(demo: Trial) -> None:
 
 
 def test_a_second_service_is_refused_and_told_who_holds_the_home(demo: Trial) -> None:
-    with demo.service(pace=0.05) as service:
+    demo.configure(demo={"from": str(MONDAY), "to": "2018-12-31"})
+    with demo.service(pace=0.1) as service:
         for words in (["up"], ["up", "--fresh"]):
             error = demo.refused(*words)
             assert error["type"] == "LockedError"
