@@ -4,16 +4,14 @@
 what they do. The clock read here is real time, which only bounds how long a test waits.
 """
 
-import asyncio
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import indent
@@ -22,10 +20,10 @@ from typing import Any, TypeVar
 import psutil
 
 from optifire.core.errors import OptifireError
-from optifire.core.ledger import NoteRow, RunFilter, RunRow
+from optifire.core.ledger import NoteRow, RunRow
 from optifire.host import client
 from optifire.host.home import Home, init_home
-from optifire.store.reader import LedgerReader
+from trial_ledger import notes_in, runs_in
 
 T = TypeVar("T")
 
@@ -33,8 +31,6 @@ T = TypeVar("T")
 PROGRAM = Path(sys.executable).with_name("optifire")
 #: Seconds between two looks, and for how long to look unless a test says otherwise.
 STEP, PATIENCE = 0.02, 30.0
-#: More runs than any trial makes.
-ALL = 10_000_000
 
 PLUGIN = """\
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
@@ -275,50 +271,14 @@ class Trial:
 
     def runs(self, path: Path | None = None, **conditions: Any) -> list[RunRow]:  # noqa: ANN401
         """Give the runs that a ledger holds, oldest first; none when there is no ledger yet."""
-        file = path or self.database
-        which = RunFilter(**{"limit": ALL} | conditions)
-        return [] if is_blank(file) else asyncio.run(_runs(file, which))
+        return runs_in(path or self.database, **conditions)
 
     def notes(self, kind: str | None = None, path: Path | None = None) -> list[NoteRow]:
         """Give the notes that a ledger holds, oldest first; none when there is no ledger yet."""
-        file = path or self.database
-        return [] if is_blank(file) else asyncio.run(_notes(file, kind))
+        return notes_in(path or self.database, kind)
 
     def schedule(self, word: str, first: str, until_: str) -> list[str]:
         """Give the instants of a word between two instants of UTC, both as ISO text, by command."""
         many = "2000"
         said = self.ask("schedule", word, "--from", first, "--count", many)["instants"]
         return [instant for instant in said if instant <= until_]
-
-
-async def _runs(path: Path, which: RunFilter) -> list[RunRow]:
-    async with LedgerReader(path) as ledger:
-        return list(reversed(await ledger.runs(which)))
-
-
-async def _notes(path: Path, kind: str | None) -> list[NoteRow]:
-    async with LedgerReader(path) as ledger:
-        return list(reversed(await ledger.notes(kind=kind)))
-
-
-def is_blank(path: Path) -> bool:
-    """Tell whether there is no ledger in this place yet, only a file at most."""
-    if not path.exists():
-        return True
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
-        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    return version == 0
-
-
-def is_whole(path: Path) -> bool:
-    """Tell whether SQLite finds nothing wrong in a database."""
-    with closing(sqlite3.connect(path)) as connection:
-        found: Sequence[tuple[str]] = connection.execute("PRAGMA integrity_check").fetchall()
-    return found == [("ok",)]
-
-
-@contextmanager
-def selecting(path: Path) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
-    """Give a function that answers SQL over a database that nobody else writes."""
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-        yield lambda sql: connection.execute(sql).fetchall()

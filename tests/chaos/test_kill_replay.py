@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from optifire.core.run import TERMINAL
-from trial import Trial, is_blank, is_whole, selecting, until
+from trial import Trial, until
+from trial_ledger import is_blank, is_whole, selecting
 
 FIRST = "2018-10-29"
 THREE_WEEKS, THREE_MONTHS = "2018-11-16", "2019-01-31"

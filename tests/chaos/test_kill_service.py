@@ -13,7 +13,8 @@ from optifire.core.ledger import RunRow
 from optifire.core.run import TERMINAL, RunStatus
 from optifire.runtime.clock import wall_now
 from optifire.workers.wire import decode_value
-from trial import Trial, is_whole, until
+from trial import Trial, until
+from trial_ledger import is_whole
 
 FIRST = date(2018, 1, 29)
 ONE_WEEK, FIVE_WEEKS = date(2018, 2, 2), date(2018, 3, 2)

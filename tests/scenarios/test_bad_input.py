@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from optifire.core.run import TERMINAL, RunStatus
-from trial import Trial, is_whole, until
+from trial import Trial, until
+from trial_ledger import is_whole
 
 DAYS = ("--from", "2018-01-02", "--to", "2018-01-05")
 MONDAY, FRIDAY = "2018-01-29", "2018-02-02"
