@@ -131,11 +131,63 @@ class Service:
 
 
 @dataclass
-class Trial:
-    """A home to try things on: its files, its commands, its service."""
+class Program:
+    """The program on one home; `environ` goes over the environment of this process."""
 
     root: Path
     environ: Mapping[str, str] = field(default_factory=dict)
+
+    def give(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
+        """Give one command of the program and wait for its end; options are those of `run`."""
+        return subprocess.run(
+            self.command(*words),
+            env=self.variables(),
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,
+        )
+
+    def ask(self, *words: str) -> Any:  # noqa: ANN401 - whatever the command's JSON is
+        """Give a command that must succeed, and read its JSON."""
+        done = self.give(*words, "--json")
+        assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"  # noqa: S101
+        return json.loads(done.stdout)
+
+    def refused(self, *words: str, code: int = 1) -> dict[str, str]:
+        """Give a command that must fail with that exit code, and read its error."""
+        done = self.give(*words, "--json")
+        assert done.returncode == code, f"{words}\n{done.stdout}{done.stderr}"  # noqa: S101
+        error: dict[str, str] = json.loads(done.stderr.splitlines()[-1])["error"]
+        return error
+
+    def command(self, *words: str) -> list[str]:
+        """Give the words of a command on this home."""
+        return [str(PROGRAM), "--home", str(self.root), *words]
+
+    def variables(self) -> dict[str, str]:
+        """Give the environment of a command: this process's own, less what configures OptiFIRE."""
+        own = {name: value for name, value in os.environ.items() if name[:9] != "OPTIFIRE_"}
+        return {**own, "TMPDIR": str(self.root / "tmp"), **self.environ}
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Begin a command and let it go on; its output goes to ``said.txt`` in the home."""
+        with (self.root / "said.txt").open("ab") as log:
+            return subprocess.Popen(
+                self.command(*words),
+                env=self.variables(),
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+
+@dataclass
+class Trial(Program):
+    """A home to try things on: its files, its commands, its service."""
 
     def __post_init__(self) -> None:
         """Make the home, with a folder for plugins of its own."""
@@ -198,53 +250,6 @@ class Trial:
         file = self.root / "mine" / name / "impl.py"
         self.replace(file, head + text)
         return file
-
-    def give(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
-        """Give one command of the program and wait for its end; options are those of `run`."""
-        return subprocess.run(
-            self.command(*words),
-            env=self.variables(),
-            cwd=self.root,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            **options,
-        )
-
-    def ask(self, *words: str) -> Any:  # noqa: ANN401 - whatever the command's JSON is
-        """Give a command that must succeed, and read its JSON."""
-        done = self.give(*words, "--json")
-        assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"  # noqa: S101
-        return json.loads(done.stdout)
-
-    def refused(self, *words: str, code: int = 1) -> dict[str, str]:
-        """Give a command that must fail with that exit code, and read its error."""
-        done = self.give(*words, "--json")
-        assert done.returncode == code, f"{words}\n{done.stdout}{done.stderr}"  # noqa: S101
-        error: dict[str, str] = json.loads(done.stderr.splitlines()[-1])["error"]
-        return error
-
-    def command(self, *words: str) -> list[str]:
-        """Give the words of a command on this home."""
-        return [str(PROGRAM), "--home", str(self.root), *words]
-
-    def variables(self) -> dict[str, str]:
-        """Give the environment of a command: this process's own, less what configures OptiFIRE."""
-        own = {name: value for name, value in os.environ.items() if name[:9] != "OPTIFIRE_"}
-        return {**own, "TMPDIR": str(self.root / "tmp"), **self.environ}
-
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Begin a command and let it go on; its output goes to ``said.txt`` in the home."""
-        with (self.root / "said.txt").open("ab") as log:
-            return subprocess.Popen(
-                self.command(*words),
-                env=self.variables(),
-                cwd=self.root,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
 
     @contextmanager
     def service(self, *words: str, pace: float = 0.0, wait: bool = True) -> Iterator[Service]:

@@ -12,7 +12,7 @@ import pytest
 from optifire.core.run import RunStatus
 from optifire.host import client
 from optifire.runtime.clock import wall_now
-from trial import Trial, until
+from trial import Program, Trial, until
 
 WAITS = """\
 import asyncio
@@ -226,8 +226,7 @@ def test_a_second_service_is_refused_and_told_who_holds_the_home(demo: Trial) ->
 
 def test_a_service_of_another_environment_is_refused_too(demo: Trial) -> None:
     with demo.service(pace=0.05):
-        other = Trial.__new__(Trial)
-        other.root, other.environ = demo.root, {"OPTIFIRE_ENVIRONMENT": "paper"}
+        other = Program(demo.root, {"OPTIFIRE_ENVIRONMENT": "paper"})
         error = other.refused("up")
         assert error["type"] == "LockedError"
         assert "another service is running in this home" in error["message"]
