@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
     from optifire.cli.output import Output
 
-#: Days that ``calendar show`` covers unless it is told.
-SHOWN_DAYS = 30
+SHOWN_DAYS = 30  # that ``calendar show`` covers unless it is told
 
 
 def show(arguments: argparse.Namespace, output: Output) -> int:

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from optifire.sdk.context import PluginContext
     from optifire.sdk.result import PluginResult
 
-#: Fields that take several strings; lists and tuples are accepted, tuples are kept.
-_MANY = frozenset(
-    {"keywords", "inputs", "outputs", "requires", "supported_platforms", "permissions", "kinds"}
-)
+#: Fields that take several values; lists and tuples are accepted, tuples are kept.
+_LISTS = (
+    "dependencies", "inputs", "keywords", "kinds", "outputs", "permissions", "requires",
+    "supported_platforms",
+)  # fmt: skip
 
 
 #: A value of any metadata field.
@@ -66,12 +67,14 @@ class PluginMetadata:
         """Fill the id from the name, turn lists into tuples and check what is required."""
         if not self.plugin_id and self.name:
             object.__setattr__(self, "plugin_id", self.name)
-        for name in (*sorted(_MANY), "dependencies"):
-            object.__setattr__(self, name, _as_tuple(name, getattr(self, name), self.plugin_id))
-        missing = [
-            name for name in ("plugin_id", "version", "description") if not getattr(self, name)
-        ]
-        if missing:
+        for name in _LISTS:
+            value = getattr(self, name)
+            if type(value) is not tuple:
+                object.__setattr__(self, name, _as_tuple(name, value, self.plugin_id))
+        if not (self.plugin_id and self.version and self.description):
+            missing = [
+                name for name in ("plugin_id", "version", "description") if not getattr(self, name)
+            ]
             raise ContractError(
                 f"metadata lacks {', '.join(missing)}",
                 where=self.plugin_id or "PluginMetadata",
