@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TextIO
@@ -35,6 +34,7 @@ from optifire.runtime.recorder import LiveRecorder
 from optifire.runtime.recovery import recover
 from optifire.runtime.runner import Runner
 from optifire.runtime.timer import ApsTimer
+from optifire.runtime.tuning import settle
 from optifire.store.blobs import blobs_of
 from optifire.store.codec import to_us
 from optifire.store.lock import LedgerLock
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from optifire.core.types import PluginId
 
 _JUST_BEFORE = timedelta(microseconds=1)
-#: Seconds after which the loop lets the ledger's thread run, so that a busy loop delays no commit.
-SWITCH_INTERVAL = 0.0005
 #: Rows of which the screen remembers the last one of each plugin.
 MOST_REMEMBERED = 2000
 
@@ -95,7 +93,6 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     StoreError
         The ledger cannot be used.
     """
-    sys.setswitchinterval(SWITCH_INTERVAL)
     configuration = read_configuration(home)
     environment = configuration.features.environment
     path = home.database(environment.value)
@@ -118,7 +115,9 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     if isinstance(clock, SystemClock):
         resources.callback(clock.stop)
     opening = _Opening(home, configuration, catalogs, catalog, store, recovered, clock, market)
-    return await opening.service({Placement.ISOLATED: isolated}, recorded=recorded)
+    service = await opening.service({Placement.ISOLATED: isolated}, recorded=recorded)
+    settle()
+    return service
 
 
 def refuse_second(home: Home, path: Path) -> None:

@@ -23,6 +23,7 @@ from optifire.runtime.engine import Engine, Pace, Program, Rooms
 from optifire.runtime.recorder import LiveRecorder
 from optifire.runtime.runner import Runner
 from optifire.runtime.timer import ApsTimer
+from optifire.runtime.tuning import settle
 from optifire.store.reader import LedgerReader
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.inline import InlineWorker
@@ -131,6 +132,7 @@ class House:
         resources.push_async_callback(worker.stop)
         clock = SystemClock(ApsTimer())
         resources.callback(clock.stop)
+        settle()
         return cls(folder, store, worker, clock, resources)
 
     async def close(self) -> None:

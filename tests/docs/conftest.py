@@ -82,7 +82,7 @@ class Reader:
             check=False,
         )
 
-    def ask(self, command: str) -> Any:  # noqa: ANN401 - whatever the command's JSON is
+    def ask(self, command: str) -> Any:
         """Give one command of `optifire` and read its JSON."""
         return json.loads(self.give(f"{command} --json"))
 

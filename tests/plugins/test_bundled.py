@@ -195,15 +195,15 @@ class Watching(BarSource):
         vars(self).update(vars(source))
         self.asked: set[dt.datetime] = set()
 
-    def series(self, key: str, **question: Any) -> pd.Series:  # noqa: ANN401 - passed on
+    def series(self, key: str, **question: Any) -> pd.Series:
         self.asked.add(question["asof"])
         return super().series(key, **question)
 
-    def closes(self, symbols: Sequence[str], **question: Any) -> pd.DataFrame:  # noqa: ANN401 - passed on
+    def closes(self, symbols: Sequence[str], **question: Any) -> pd.DataFrame:
         self.asked.add(question["asof"])
         return super().closes(symbols, **question)
 
-    def bars(self, symbol: str, **question: Any) -> pd.DataFrame:  # noqa: ANN401 - passed on
+    def bars(self, symbol: str, **question: Any) -> pd.DataFrame:
         self.asked.add(question["asof"])
         return super().bars(symbol, **question)
 

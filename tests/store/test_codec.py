@@ -46,7 +46,7 @@ def test_encoded_values_come_back_byte_for_byte(values: dict[str, Encoded]) -> N
 
 
 @given(plain)
-def test_plain_values_come_back(value: Any) -> None:  # noqa: ANN401 - whatever is plain
+def test_plain_values_come_back(value: Any) -> None:
     assert same(msgspec.msgpack.decode(codec.encode_plain(value)), value)
 
 
