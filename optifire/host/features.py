@@ -213,6 +213,13 @@ def load_features(
             remedy=f"Run `optifire init {home.root}`",
         )
     base = read_document(main)
+    if not base.text.strip():
+        raise ConfigError(
+            "the file is empty, which may be a write that was cut short",
+            where=str(main),
+            remedy="Write `plugins: {}` to switch everything off, or restore the file: "
+            "`optifire config rollback`",
+        )
     override = Document(COMMAND_LINE, command or {})
     _refuse([*_check(base), *_check(override)])
     environment, source = _environment(base, override, environ)

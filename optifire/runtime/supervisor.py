@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Self
 
+from optifire.core.errors import OptifireError
+
 log = logging.getLogger("optifire.supervisor")
 
 Work = Callable[[], Awaitable[None]]
@@ -69,5 +71,15 @@ class Supervisor:
         try:
             await work()
         except Exception as error:
-            log.exception("%s crashed", name)
+            if expected(error):
+                log.error("%s ended: %s", name, error)  # noqa: TRY400 - its message says it all
+            else:
+                log.exception("%s crashed", name)
             self._report(name, error)
+
+
+def expected(error: BaseException) -> bool:
+    """Tell whether an error, or every one in a group, was raised on purpose."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(expected(one) for one in error.exceptions)
+    return isinstance(error, OptifireError)

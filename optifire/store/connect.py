@@ -62,8 +62,15 @@ def connect_writer(path: Path, synchronous: Synchronous, busy_timeout: float) ->
 
 
 def reader_uri(path: Path) -> str:
-    """Give the URI of a read-only connection."""
-    return f"{path.absolute().as_uri()}?mode=ro"
+    """Give the URI of a read-only connection.
+
+    A ledger in a place where nobody can write (a mounted backup) has no writer either: without a
+    write-ahead log beside it, it is read as it is, since SQLite cannot make its shared index there.
+    """
+    asked = f"{path.absolute().as_uri()}?mode=ro"
+    writable = os.access(path.parent, os.W_OK)
+    logged = path.with_name(f"{path.name}-wal").exists()
+    return asked if writable or logged else f"{asked}&immutable=1"
 
 
 def connect_reader(path: Path, busy_timeout: float) -> sqlite3.Connection:

@@ -55,6 +55,12 @@ class LedgerFile:
         application = (await self.rows("PRAGMA application_id"))[0][0]
         version = (await self.rows("PRAGMA user_version"))[0][0]
         newest = migrations()[-1].version
+        if application == version == 0 and not await self.rows("SELECT 1 FROM sqlite_schema"):
+            raise StoreError(
+                "the ledger is still being made",
+                where=str(self.path),
+                remedy="Ask again in a moment",
+            )
         if application != APPLICATION_ID:
             raise StoreError(
                 "this file is not a ledger of OptiFIRE",

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+#: The first bytes of every SQLite database (https://sqlite.org/fileformat.html, section 1.3).
+_MAGIC = b"SQLite format 3\0"
+
+
 class LedgerLock:
     """The lock of one ledger, freed by the kernel when its holder dies."""
 
@@ -47,6 +51,23 @@ class LedgerLock:
         holder_now = {"pid": os.getpid(), "host": socket.gethostname(), "since": iso(now)}
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps(holder_now).encode(), 0)
+
+    def check_file(self) -> None:
+        """Raise `StoreError` for what cannot be a ledger, before a lock is left beside it."""
+        if self._ledger.is_dir():
+            what = "this is a folder"
+        elif not self._ledger.exists() or self._ledger.stat().st_size == 0:
+            return
+        else:
+            with self._ledger.open("rb") as file:
+                if file.read(len(_MAGIC)) == _MAGIC:
+                    return
+            what = "this file is not a SQLite database"
+        raise StoreError(
+            f"{what}, so it cannot be a ledger",
+            where=str(self._ledger),
+            remedy="Name another file, or restore the ledger from a backup",
+        )
 
     def _refusal(self, written: bytes) -> LockedError:
         try:

@@ -105,6 +105,7 @@ class SqliteStore:
     def _open(self, writer: Writer) -> Recovered:
         """Do the work of `open` on the writer's thread."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock.check_file()
         self._lock.take(self._clock())
         connection = connect_writer(self.path, self._synchronous, self._busy_timeout)
         self._connection = connection

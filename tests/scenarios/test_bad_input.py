@@ -207,7 +207,6 @@ def test_a_command_that_edits_a_read_only_home_names_the_file(demo: Trial) -> No
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.xfail(reason="SQLite opens a file in WAL mode only where it may write beside it")
 def test_the_ledger_of_a_read_only_home_can_still_be_read(demo: Trial) -> None:
     with demo.service() as service:
         service.until_finished()

@@ -222,7 +222,6 @@ def green(status: dict[str, Any]) -> bool:
     return bool(status["health"]["level"] == "green")
 
 
-@pytest.mark.xfail(reason="an empty features.yaml is taken for one that switches everything off")
 def test_a_file_that_was_cut_to_nothing_switches_nothing_off(
     paper: Trial, service: Service
 ) -> None:

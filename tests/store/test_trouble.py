@@ -268,3 +268,15 @@ async def test_a_caller_that_went_away_does_not_undo_its_commit(
         await task
     await store.commit(Batch(runs=[run_at(1)]))
     assert len(await stored(path)) == 2
+
+
+@pytest.mark.parametrize("kind", ["folder", "text"])
+async def test_what_cannot_be_a_ledger_gets_no_lock_beside_it(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.db"
+    if kind == "folder":
+        path.mkdir()
+    else:
+        path.write_text("these are notes, not rows", encoding="utf-8")
+    with pytest.raises(StoreError, match="cannot be a ledger"):
+        await SqliteStore(path, clock=lambda: datetime(2018, 11, 23, tzinfo=UTC)).open()
+    assert [file.name for file in tmp_path.iterdir()] == ["x.db"]
