@@ -81,10 +81,17 @@ class Calendars:
         self._home = home
         self._known: dict[str, Calendar] = {}
         self._stamps: dict[str, tuple[object, ...]] = {}
+        self._looked_at: set[str] = set()
+
+    def look_again(self) -> None:
+        """Ask the files again at the next question: a new catalog is about to be built."""
+        self._looked_at.clear()
 
     async def get(self, name: str, where: str = "") -> Calendar:
         """Give a calendar by name; raises `ConfigError` naming the place that asks for it."""
         code = resolve(name, where)
+        if code in self._looked_at:
+            return self._known[code]
         stamp = self._stamp(code)
         if self._stamps.get(code) != stamp:
             try:
@@ -94,6 +101,7 @@ class Calendars:
                 stamp = self._stamp(code)
                 self._known[code] = load_calendar(code, self._home.root, where=where)
             self._stamps[code] = stamp
+        self._looked_at.add(code)
         return self._known[code]
 
     async def market(self, settings: Settings) -> Calendar:
@@ -137,7 +145,7 @@ class Catalogs:
     def __init__(self, home: Home, describer: Describer) -> None:
         self.home = home
         self.calendars = Calendars(home)
-        self._scanner = Scanner()
+        self._scanner = Scanner(file=home.cache / "plugins.msgpack")
         descriptions = Descriptions(describer, home.cache / "descriptions.msgpack")
         kept = KeptCode(home.cache / "code")
         self._ground = Ground(descriptions, self.calendars.get, rebuild, kept)
@@ -145,6 +153,7 @@ class Catalogs:
     async def build(self, configuration: Configuration, last: Catalog | None = None) -> Catalog:
         """Give the catalog of one configuration; a plugin at fault is listed with its reason."""
         features = configuration.features
+        self.calendars.look_again()
         discovery = self._scanner.scan(self.home, features.plugin_paths, features.sources)
         return await build_catalog(
             ground=self._ground,

@@ -13,7 +13,7 @@ from optifire.core.types import fold_id
 from optifire.host.documents import read_document
 from optifire.host.findings import Finding, Level, error_of
 from optifire.host.home import Home
-from optifire.host.plugin_files import Facts, Stamp, facts_of, stamp_of
+from optifire.host.kept_facts import KeptFacts
 
 BUILTIN = "builtin"
 BUILTIN_FOLDER = Path(optifire.__file__).resolve().parent / "plugins"
@@ -56,11 +56,19 @@ class Discovery:
 
 
 class Scanner:
-    """Looks for plugins; what it read of a folder is kept until a file of the folder changes."""
+    """Looks for plugins; what it read of a folder is kept until a file of the folder changes.
 
-    def __init__(self, builtin: Path = BUILTIN_FOLDER) -> None:
+    Parameters
+    ----------
+    builtin
+        The folder of the bundled plugins.
+    file
+        Where what was read is kept from one start to the next; None keeps nothing.
+    """
+
+    def __init__(self, builtin: Path = BUILTIN_FOLDER, file: Path | None = None) -> None:
         self._builtin = builtin
-        self._known: dict[Path, tuple[Stamp, Facts]] = {}
+        self._facts = KeptFacts(file)
 
     def scan(
         self, home: Home, plugin_paths: Sequence[str], sources: Mapping[str, str] | None = None
@@ -91,11 +99,12 @@ class Scanner:
             folded: _choose(several, (sources or {}).get(folded), home)
             for folded, several in sorted(found.items())
         }
+        self._facts.save()
         return Discovery(chosen, tuple(findings), tuple(root for _, root in roots))
 
     def _candidate(self, folder: Path, origin: str) -> Candidate:
         try:
-            facts = self._facts(folder)
+            facts = self._facts.of(folder)
             manifest = read_manifest(folder)
             plugin_id = str(manifest.get("id") or manifest.get("plugin_id") or folder.name)
             if not _ID.fullmatch(plugin_id):
@@ -110,13 +119,6 @@ class Scanner:
         except OptifireError as error:
             return Candidate(folder.name, folder, origin, fault=error)
         return Candidate(plugin_id, folder, origin, facts.checksum, facts.modules, manifest)
-
-    def _facts(self, folder: Path) -> Facts:
-        stamp = stamp_of(folder)
-        known = self._known.get(folder)
-        if known is None or known[0] != stamp:
-            known = self._known[folder] = (stamp, facts_of(folder))
-        return known[1]
 
 
 def _problem_of(folder: Path) -> str:

@@ -129,7 +129,7 @@ def test_a_change_of_any_file_is_seen_and_an_unchanged_folder_is_not_read_again(
     write("built/a/logic.py", "y = 1\n")
     second = scanner.scan(home, []).candidates["a"].checksum
     assert first != second
-    monkeypatch.setattr("optifire.host.discovery.facts_of", None)
+    monkeypatch.setattr("optifire.host.kept_facts.facts_of", None)
     assert scanner.scan(home, []).candidates["a"].checksum == second
 
 
