@@ -160,7 +160,9 @@ def test_a_job_that_waited_when_its_first_cycle_was_killed_still_runs_after_the_
     with trial.service() as service:
         until(lambda: trial.runs(status="running"), what="a run in progress")
         service.kill()
-    (trial.home.data / "plugins" / "slow" / "go").touch()
+    go = trial.home.data / "plugins" / "slow" / "go"
+    go.parent.mkdir(parents=True, exist_ok=True)  # the run may not have come to its folder yet
+    go.touch()
     with trial.service() as service:
         service.until_finished()
     rows = {str(row.key.plugin_id): row for row in trial.runs()}

@@ -71,7 +71,7 @@ def test_a_service_is_asked_by_commands_and_drains_at_a_signal(
 
     second = optifire("--home", home, "up", "--no-view")
     assert second.code == 1
-    assert "another service is running in this home" in second.err
+    assert f"the ledger is held by process {process.pid}" in second.err
 
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=40)
