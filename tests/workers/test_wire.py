@@ -115,7 +115,7 @@ class Level(enum.StrEnum):
         (pd.Timestamp("2018-11-23"), "2018-11-23T00:00:00"),
         (np.datetime64("2018-11-23T18:00:00.250"), "2018-11-23T18:00:00.25Z"),
         (np.datetime64("2018-11-23"), "2018-11-23"),
-        (np.datetime64("NaT"), None),
+        (np.datetime64("NaT", "us"), None),
         (pd.NaT, None),
         (pd.NA, None),
         (np.float64(1.5), 1.5),
