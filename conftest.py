@@ -1,6 +1,13 @@
 """What every test folder shares, those of plugins too: the `--long` option."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no finding: how long an example takes is measured by `scripts/bench` alone.
+settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("shared machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -18,6 +18,7 @@ from optifire.core.errors import ConfigError
 FORMAT = "optifire session table 1"
 SUFFIX = ".sessions.gz"
 COLUMNS = 3
+_GZIP_OS, _UNIX = 9, 3  # RFC 1952, 2.3.1: which byte, and which value
 HEADER_KEYS = ("calendar", "tz", "source", "licence", "built", "first", "horizon", "regular")
 
 
@@ -52,7 +53,14 @@ def format_table(header: Header, sessions: list[Session], closed: dict[dt.date, 
     values["regular"] = f"{_minutes(header.regular.open)} {_minutes(header.regular.close)}"
     top = [f"{key}: {value}" for key, value in values.items()]
     text = "\n".join([FORMAT, *top, f"sha256: {_digest(body)}", "", body])
-    return gzip.compress(text.encode(), mtime=0)
+    return _packed(text)
+
+
+def _packed(text: str) -> bytes:
+    """Give `text` as gzip without a time or a name, so that equal text is equal bytes."""
+    header = bytearray(gzip.compress(text.encode(), mtime=0))
+    header[_GZIP_OS] = _UNIX  # some Pythons name the system, some do not
+    return bytes(header)
 
 
 def read_header(path: Path) -> Header:

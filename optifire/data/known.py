@@ -112,7 +112,7 @@ def _picked(table: Micros, index: NDArray[np.intp]) -> Micros:
 
 def month_shifted(days: Days, months: int) -> Days:
     """Give the first day of the month that lies `months` after the month of each day."""
-    month = days.astype("datetime64[D]").astype("datetime64[M]") + months
+    month = days.astype("datetime64[D]").astype("datetime64[M]") + np.timedelta64(months, "M")
     shifted: Days = month.astype("datetime64[D]").astype(np.int64)
     return shifted
 
