@@ -3,6 +3,7 @@
 import datetime as dt
 import sqlite3
 import warnings
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,6 +88,7 @@ class Tables:
     def __init__(self) -> None:
         self.writes: list[tuple[str, Sequence[Any]]] = []
         self._sqlite = sqlite3.connect(":memory:")
+        weakref.finalize(self, self._sqlite.close)
         self._sqlite.row_factory = sqlite3.Row
         for table, columns in SHARED.items():
             filled = "plugin_id DEFAULT '', at_us DEFAULT 0"

@@ -55,6 +55,10 @@ class MemorySnapshot:
             self._reading.connection.close()
             self._reading = None
 
+    def __del__(self) -> None:
+        if self._reading is not None:
+            self._reading.connection.close()
+
 
 class MemoryTables:
     """The plugin tables of one `MemoryStore`."""
