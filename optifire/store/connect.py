@@ -47,6 +47,15 @@ def connect_writer(path: Path, synchronous: Synchronous, busy_timeout: float) ->
         isolation_level=None,
         cached_statements=512,
     )
+    try:
+        _prepare_writer(connection, synchronous)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare_writer(connection: sqlite3.Connection, synchronous: Synchronous) -> None:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
     for pragma in (
         "journal_mode = WAL",
@@ -58,7 +67,6 @@ def connect_writer(path: Path, synchronous: Synchronous, busy_timeout: float) ->
         "wal_autocheckpoint = 0",  # the writer checkpoints between batches, after it has answered
     ):
         connection.execute(f"PRAGMA {pragma}")
-    return connection
 
 
 def reader_uri(path: Path) -> str:
