@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +33,8 @@ from optifire.runtime.runner import Runner
 if TYPE_CHECKING:
     from optifire.core.calendar import Calendar
     from optifire.core.ports import Worker
-    from optifire.core.types import PluginId
     from optifire.store.sqlite import SqliteStore
+from optifire.core.types import PluginId
 from optifire.store.reader import LedgerReader
 
 #: Facts that a replay's ledger keeps about itself.
@@ -76,7 +76,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What a finished replay says; ``wall_s`` is seconds of real time."""
+    """What a finished replay says.
+
+    ``wall_s`` is seconds of real time; ``left_out`` says why plugins had no part in it.
+    """
 
     digest: str
     first: date
@@ -86,6 +89,7 @@ class ReplayResult:
     statuses: Mapping[str, Mapping[str, int]]
     db: Path | None
     comparison: Comparison | None = None
+    left_out: Mapping[PluginId, str] = field(default_factory=dict)
 
 
 class Replay:
@@ -167,6 +171,7 @@ class Replay:
             statuses,
             options.db,
             comparison,
+            {**self._left_out},
         )
 
     async def _compare(self) -> Comparison | None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from optifire.cli.parser import Command, option
@@ -14,7 +12,6 @@ from optifire.cli.parser import Command, option
 if TYPE_CHECKING:
     from optifire.backtest.replay import ReplayResult
     from optifire.cli.output import Output
-    from optifire.host.home import Home
 
 #: Workers that one replay may have.
 MOST_WORKERS = 64
@@ -55,50 +52,19 @@ def replay(arguments: argparse.Namespace, output: Output) -> int:
         )
     home = home_of(arguments)
     against = ledger_of(home, arguments.against) if arguments.against else None
-    with ExitStack() as resources:
-        db = _ledger(arguments.db, resources, keep=against is not None)
-        options = ReplayOptions(
-            first=first,
-            last=last,
-            plugins=arguments.plugins,
-            db=db,
-            workers=arguments.workers,
-            isolated=arguments.isolated,
-        )
-        with Bar(output) as bar:
-            result = wait_for(play(home, options, bar.step))
-        shape = shape_of(result)
-        if against is not None and db is not None:
-            shape["against"] = wait_for(_compared(home, result, db, against))
+    options = ReplayOptions(
+        first=first,
+        last=last,
+        plugins=arguments.plugins,
+        db=Path(arguments.db).expanduser() if arguments.db else None,
+        workers=arguments.workers,
+        isolated=arguments.isolated,
+        against=against,
+    )
+    with Bar(output) as bar:
+        shape = shape_of(wait_for(play(home, options, bar.step)), against)
     _tell(shape, output)
     return 1 if against is not None and shape["against"]["differing"] else 0
-
-
-def _ledger(named: str | None, resources: ExitStack, *, keep: bool) -> Path | None:
-    """Give the file that the replay writes; None lets it choose one that is thrown away."""
-    if named is not None:
-        return Path(named).expanduser()
-    if not keep:
-        return None
-    return Path(resources.enter_context(TemporaryDirectory(prefix="optifire-"))) / "replay.db"
-
-
-async def _compared(home: Home, result: ReplayResult, ours: Path, theirs: Path) -> dict[str, Any]:
-    """Compare the replay with another ledger, over the same days and plugins."""
-    from optifire.backtest.compare import Scope, compare
-    from optifire.cli.house import zone_of
-    from optifire.cli.times import parse_instant
-
-    tz = zone_of(home)
-    first = parse_instant(str(result.first), tz, "--from")
-    last = parse_instant(str(result.last), tz, "--to", end=True)
-    found = await compare(ours, theirs, Scope(frozenset(result.statuses), first, last))
-    return {
-        "db": str(theirs),
-        "compared": found.compared,
-        "differing": found.differing,
-        "first": None if found.first is None else asdict(found.first),
-    }
 
 
 def _tell(shape: dict[str, Any], output: Output) -> None:
@@ -117,6 +83,8 @@ def _tell(shape: dict[str, Any], output: Output) -> None:
         for plugin_id, counts in sorted(shape["statuses"].items())
     ]
     output.table(["plugin", *names], rows)
+    for plugin_id, why in shape["left_out"].items():
+        output.line(f"left out  {plugin_id}: {why}")
     if "against" in shape:
         _tell_comparison(shape["against"], output)
 
@@ -132,16 +100,26 @@ def _tell_comparison(found: dict[str, Any], output: Output) -> None:
     output.line(f"  there  {first['theirs']}")
 
 
-def shape_of(result: ReplayResult) -> dict[str, Any]:
-    """Give the JSON shape of a finished replay."""
-    return {
+def shape_of(result: ReplayResult, against: Path | None = None) -> dict[str, Any]:
+    """Give the JSON shape of a finished replay, and of its comparison if there was one."""
+    shape: dict[str, Any] = {
         "digest": result.digest,
         "first": str(result.first),
         "last": str(result.last),
         "sessions": result.sessions,
         "wall_s": round(result.wall_s, 3),
         "statuses": {plugin_id: dict(counts) for plugin_id, counts in result.statuses.items()},
+        "left_out": dict(sorted(result.left_out.items())),
     }
+    found = result.comparison
+    if found is not None:
+        shape["against"] = {
+            "db": str(against),
+            "compared": found.compared,
+            "differing": found.differing,
+            "first": None if found.first is None else asdict(found.first),
+        }
+    return shape
 
 
 COMMANDS = (

@@ -1,3 +1,4 @@
+import re
 import sqlite3
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_the_shape_is_digest_days_sessions_and_statuses(optifire: Program, home:
     assert said.code == 0
     assert said.err == ""
     shape = said.json
-    assert shape.keys() == {"digest", "first", "last", "sessions", "wall_s", "statuses"}
+    assert shape.keys() == {"digest", "first", "last", "sessions", "wall_s", "statuses", "left_out"}
     assert len(shape["digest"]) == 64
     assert (shape["first"], shape["last"], shape["sessions"]) == ("2018-11-21", "2018-11-23", 2)
     assert shape["statuses"] == {
@@ -61,6 +62,7 @@ def test_a_replay_that_agrees_says_so_and_text_shows_a_table(optifire: Program, 
     assert f"all 16 runs are the same in {ledger}" in said.out
     assert "digest   " in said.out
     assert "fe_garch" in said.out
+    assert re.search(r"left out +infra_heartbeat: observes the machine", said.out)
 
 
 def test_the_first_difference_is_printed_and_is_exit_code_1(optifire: Program, home: Path) -> None:
