@@ -141,8 +141,16 @@ def init_home(folder: Path) -> tuple[Path, ...]:
             where=str(folder),
             remedy="Choose another folder; init never overwrites",
         )
+    return write_new(targets, folder)
+
+
+def write_new(texts: Mapping[Path, str], folder: Path) -> tuple[Path, ...]:
+    """Write files that are not there yet, with their folders; gives them.
+
+    Raises `ConfigError` naming the file that cannot be written, or is there already.
+    """
     try:
-        for file, text in targets.items():
+        for file, text in texts.items():
             file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("x", encoding="utf-8") as stream:
                 stream.write(text)
@@ -152,4 +160,4 @@ def init_home(folder: Path) -> tuple[Path, ...]:
             where=str(error.filename or folder),
             remedy="Choose a folder that you may write",
         ) from error
-    return tuple(targets)
+    return tuple(texts)

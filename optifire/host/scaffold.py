@@ -7,7 +7,7 @@ from string import Template
 
 from optifire.core.errors import ConfigError, UsageError
 from optifire.core.types import Category
-from optifire.host.home import template
+from optifire.host.home import template, write_new
 
 #: What is written into the new folder, and the template of each.
 FILES: Mapping[str, str] = {
@@ -44,20 +44,11 @@ def create_plugin(root: Path, plugin_id: str) -> tuple[Path, ...]:
         "class_name": "".join(part.capitalize() for part in plugin_id.split("_")),
         "category": category_of(plugin_id),
     }
-    written: list[Path] = []
-    try:
-        for name, source in FILES.items():
-            file = folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(Template(template(source)).substitute(values), encoding="utf-8")
-            written.append(file)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written: {error.strerror}",
-            where=str(error.filename or folder),
-            remedy="Choose a folder that you may write",
-        ) from error
-    return tuple(written)
+    texts = {
+        folder / name: Template(template(source)).substitute(values)
+        for name, source in FILES.items()
+    }
+    return write_new(texts, folder)
 
 
 def category_of(plugin_id: str) -> str:
