@@ -23,6 +23,8 @@ from optifire.workers.wire import decode_value, encode_value
 if TYPE_CHECKING:
     import logging
 
+    from optifire.core.job import Job
+
 #: Gives class and fields of an APScheduler trigger; the text says where it stands.
 Trigger = Callable[[object, str], Mapping[str, Any]]
 
@@ -106,9 +108,19 @@ class RunContext(PluginContext):
         return random.Random(seed_of(self._order.run_id))  # noqa: S311 - repeatable on purpose
 
 
-def order_of(request: RunRequest, files: Path) -> Order:
-    """Give the request as it travels; ``files`` is where plugins have their own folders."""
+def encode_config(job: Job) -> bytes:
+    """Give a job's configuration as it travels; raises `ContractError` where it is not plain."""
+    return encode_value(job.config, f"config of {job.plugin_id}")
+
+
+def order_of(request: RunRequest, files: Path | str, config: bytes | None = None) -> Order:
+    """Give the request as it travels; ``files`` is where plugins have their own folders.
+
+    ``config`` is the job's, encoded, where that is known already.
+    """
     job = request.job
+    if config is None:
+        config = encode_config(job)
     return Order(
         run_id=request.run_id,
         plugin_id=job.plugin_id,
@@ -118,7 +130,7 @@ def order_of(request: RunRequest, files: Path) -> Order:
         folder=job.code.folder,
         class_name=job.code.class_name,
         checksum=job.code.checksum,
-        config=encode_value(job.config, f"config of {job.plugin_id}"),
+        config=config,
         given=request.given,
         events=request.events,
         session=session_view(job.schedule.calendar, request.key.due),

@@ -1,19 +1,18 @@
 """`InlineWorker`: trusted, small plugins in the service's own loop, at microseconds a run.
 
 Nothing is contained: a plugin that blocks, blocks the service, and no timeout reaches it before
-it first waits for something. It gets no frames, its tasks are its own affair, and of a replay's
-fences it has only the one around clock reads.
+it first waits for something; all there is, is that it is noticed (see `loopguard`). It gets no
+frames, its tasks end with its run, and of a replay's fences it has only the one around clock reads.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-import types
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from optifire.core.budget import Measured, Usage
 from optifire.core.errors import ContractError, OptifireError
+from optifire.sdk.plugin import Plugin
 from optifire.sdk.scope import in_scope
 from optifire.workers.attempt import ended_by, finished
 from optifire.workers.context import (
@@ -26,66 +25,22 @@ from optifire.workers.context import (
 from optifire.workers.effects import Kept
 from optifire.workers.isolated import remove
 from optifire.workers.loading import Loaded, instance, load
+from optifire.workers.loopguard import LoopGuard
 from optifire.workers.outcomes import not_made, timed_out
 from optifire.workers.printed import Pad, Router, on_pad
+from optifire.workers.steps import Account, Charging, go_on
 from optifire.workers.wire import decode_inline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Coroutine
     from datetime import datetime
     from pathlib import Path
 
     from optifire.core.ports import Outcome, RunRequest
+    from optifire.core.types import PluginId
     from optifire.sdk.context import PluginContext
-    from optifire.sdk.plugin import Plugin
+    from optifire.sdk.plugin import PluginMetadata
     from optifire.sdk.scope import Scope
-
-
-class Steps:
-    """The steps of one coroutine, and the processor time they take."""
-
-    __slots__ = ("_coroutine", "cpu_ns")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        self._coroutine = coroutine
-        self.cpu_ns = 0
-
-    def first(self) -> Any:  # noqa: ANN401 - a future, None, or what a plugin's own library waits for
-        """Go to the first wait and give what is waited for; raises `StopIteration` at the end."""
-        began = time.thread_time_ns()
-        try:
-            return self._coroutine.send(None)
-        finally:
-            self.cpu_ns += time.thread_time_ns() - began
-
-    @types.coroutine
-    def rest(
-        self,
-        waited_for: Any,  # noqa: ANN401 - as above
-        timeout: asyncio.Timeout,
-    ) -> Generator[Any, Any, object]:
-        """Go on from the first wait to the end, and give the coroutine's result.
-
-        One that goes on waiting after its deadline has passed is closed.
-        """
-        coroutine = self._coroutine
-        while True:
-            step: Callable[[Any], Any] = coroutine.send
-            given: Any = None
-            try:
-                yield waited_for
-            except BaseException as error:  # noqa: BLE001 - handed on to the plugin as it came
-                step, given = coroutine.throw, error
-            began = time.thread_time_ns()
-            try:
-                waited_for = step(given)
-            except StopIteration as end:
-                return end.value
-            finally:
-                self.cpu_ns += time.thread_time_ns() - began
-            if timeout.expired():
-                coroutine.close()
-                raise TimeoutError
 
 
 class Nowhere:
@@ -114,14 +69,54 @@ def _no_frames() -> NoReturn:
     )
 
 
+class Prepared:
+    """What all runs of one job have in common: its code and its encoded configuration."""
+
+    __slots__ = ("_loaded", "_metadata", "config", "job", "replay")
+
+    def __init__(self, request: RunRequest, loaded: Loaded, config: bytes) -> None:
+        self.job = request.job
+        self.replay = request.replay
+        self.config = config
+        self._loaded = loaded
+        self._metadata: PluginMetadata | None = None
+
+    def plugin(self) -> Plugin:
+        """Make a fresh plugin; raises `PluginFault` when it cannot be made.
+
+        Where it has no constructor of its own, all that is done anew is the object: what a plugin
+        says of itself does not change.
+        """
+        cls = self._loaded.cls
+        if self._metadata is not None:
+            made = cls.__new__(cls)
+            made.metadata = self._metadata
+            return made
+        made = instance(self._loaded)
+        if cls.__init__ is Plugin.__init__:
+            self._metadata = made.metadata
+        return made
+
+
 class InlineWorker:
-    """Makes attempts in the service's own event loop."""
+    """Makes attempts in the service's own event loop.
+
+    Parameters
+    ----------
+    files
+        Where plugins have their own folders.
+    guard
+        Is told of steps that keep the loop waiting.
+    """
 
     name = "inline"
 
-    def __init__(self, files: Path) -> None:
-        self._files = files
+    def __init__(self, files: Path, guard: LoopGuard | None = None) -> None:
+        self._files = str(files)
+        self._guard = LoopGuard() if guard is None else guard
+        self._charging = Charging()
         self._loaded: dict[tuple[str, str, bool], Loaded] = {}
+        self._prepared: dict[PluginId, Prepared] = {}
         self._router = Router()
         self._around = Surroundings(
             bars=Nowhere(),
@@ -141,62 +136,95 @@ class InlineWorker:
     async def run(self, request: RunRequest) -> Outcome:
         """Make one attempt here; never raises but for cancellation of the caller."""
         self._router.renew()
-        pad, kept = Pad(), Kept()
-        began = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        began, pad, kept = loop.time(), Pad(), Kept()
+        prepared = self._known(request)
         try:
-            order = order_of(request, self._files)
+            order = order_of(request, self._files, prepared.config if prepared else None)
         except OptifireError as error:
             return not_made(error)
-        scope = scope_of(order, self._around)
+        scope, account = scope_of(order, self._around), Account(request.job, self._guard)
         context: PluginContext | None = None
-        with in_scope(scope), on_pad(pad):
+        with in_scope(scope), on_pad(pad), self._charging.to(account, loop):
             try:
-                plugin = instance(self._load(request))
+                prepared = prepared or self._prepare(request, order.config)
                 context = context_of(order, request.view, kept, scope, self._around)
             except OptifireError as error:
                 outcome = ended_by(error, kept, scope, order.folder)
-                cpu_ns = 0
             else:
-                outcome, cpu_ns = await _made(plugin, context, request, kept, scope)
-        wall = asyncio.get_running_loop().time() - began
-        outcome.usage = Usage(cpu_ns / 1e6, None, wall * 1e3, Measured.EXACT)
+                try:
+                    outcome = await _made(prepared, context, request, kept, scope, account)
+                finally:
+                    if account.tasks and (left := await account.settle()):
+                        pad.add(f"[{left} tasks were left behind and are cancelled]\n")
+        wall = loop.time() - began
+        outcome.usage = Usage(account.cpu_ns / 1e6, None, wall * 1e3, Measured.EXACT)
         outcome.log = pad.log()
         if context is not None and "temp_dir" in vars(context):
             remove(temp_folder(self._files, request.run_id, request.attempt))
         return outcome
 
-    def _load(self, request: RunRequest) -> Loaded:
+    def _known(self, request: RunRequest) -> Prepared | None:
+        """Give what an earlier run of the very same job has prepared."""
+        known = self._prepared.get(request.job.plugin_id)
+        if known is None or known.job is not request.job or known.replay is not request.replay:
+            return None
+        return known
+
+    def _prepare(self, request: RunRequest, config: bytes) -> Prepared:
+        """Load a job's code; raises `PluginFault` naming file and line where that cannot be."""
         code = request.job.code
         key = (code.folder, code.checksum, request.replay)
         if key not in self._loaded:
             self._loaded[key] = load(code.folder, replay=request.replay)
-        return self._loaded[key]
+        prepared = Prepared(request, self._loaded[key], config)
+        self._prepared[request.job.plugin_id] = prepared
+        return prepared
+
+
+class _First:
+    """The first step of a run: its plugin is made, and goes on to its first wait."""
+
+    __slots__ = ("context", "coroutine", "prepared")
+
+    def __init__(self, prepared: Prepared, context: PluginContext) -> None:
+        self.prepared = prepared
+        self.context = context
+
+    def __call__(self, given: object) -> object:
+        self.coroutine: Coroutine[Any, Any, object] = self.prepared.plugin().run(self.context)
+        return self.coroutine.send(given)
 
 
 async def _made(
-    plugin: Plugin, context: PluginContext, request: RunRequest, kept: Kept, scope: Scope
-) -> tuple[Outcome, int]:
-    """Run the plugin; gives the outcome and the processor time of its steps in nanoseconds.
+    prepared: Prepared,
+    context: PluginContext,
+    request: RunRequest,
+    kept: Kept,
+    scope: Scope,
+    account: Account,
+) -> Outcome:
+    """Run the plugin; gives the outcome.
 
     Most inline runs end in their first step, so the deadline is armed at the first wait.
     """
     timeout: asyncio.Timeout | None = None
-    steps = Steps(plugin.run(context))
+    first = _First(prepared, context)
     try:
         try:
-            waited_for = steps.first()
+            waited_for = account.step(first, None)
         except StopIteration as end:
             result = end.value
         else:
             async with asyncio.timeout(request.timeout) as timeout:
-                result = await steps.rest(waited_for, timeout)
-        return finished(result, kept, scope), steps.cpu_ns
+                result = await go_on(first.coroutine, waited_for, account, timeout)
+        return finished(result, kept, scope)
     except BaseException as error:
         if _is_not_the_plugins(error):
             raise
         if timeout is not None and timeout.expired():
-            return timed_out(request), steps.cpu_ns
-        return ended_by(error, kept, scope, request.job.code.folder), steps.cpu_ns
+            return timed_out(request)
+        return ended_by(error, kept, scope, request.job.code.folder)
 
 
 def _is_not_the_plugins(error: BaseException) -> bool:
