@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from optifire.core.errors import PluginFault
+from optifire.core.limits import Limits
 from optifire.core.ports import Event, Given, Outcome
 from optifire.sdk.context import SessionView
 
@@ -32,7 +33,8 @@ class _Message(msgspec.Struct, array_like=True):
 class Order(_Message, tag="order"):
     """One attempt to make: the request without what only the service can hold.
 
-    ``config`` is MessagePack; ``home`` is the folder under which the plugin has its own folders.
+    ``config`` is MessagePack; ``home`` is the folder under which the plugin has its own folders;
+    ``limits`` None: none are enforced.
     """
 
     run_id: str
@@ -49,6 +51,7 @@ class Order(_Message, tag="order"):
     session: SessionView | None
     replay: bool
     home: str
+    limits: Limits | None = None
 
 
 class Describe(_Message, tag="describe"):

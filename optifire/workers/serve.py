@@ -25,6 +25,7 @@ from optifire.workers.context import (
 from optifire.workers.describing import accepted, described
 from optifire.workers.effects import Kept
 from optifire.workers.guard import fence
+from optifire.workers.limits import attempt_within
 from optifire.workers.loading import Loaded, instance, load, running
 from optifire.workers.seeding import reseed
 
@@ -137,7 +138,7 @@ class Attempts:
         if isinstance(message, say.Order):
             self._line.fresh()
             began = time.process_time()
-            outcome = self._attempt(message)
+            outcome = attempt_within(message.limits, lambda: self._attempt(message))
             with suppress(OSError, ValueError):  # the plugin may have closed its output
                 sys.stdout.flush()
             lost, self._printed.lost = self._printed.lost, 0

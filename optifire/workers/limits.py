@@ -1,0 +1,76 @@
+"""The child's side of limits: taken on when an attempt begins, judged when it has ended.
+
+The number of processes is not among them: RLIMIT_NPROC counts all processes of a user and does
+not bind root, so it would stop the service of an ordinary user and nobody else.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import TYPE_CHECKING, Final
+
+from optifire.core.limits import FILE_BYTES, OPEN_FILES, Limits
+from optifire.core.ports import Outcome
+from optifire.core.run import Reason, RunStatus
+from optifire.workers.refused import Refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+def attempt_within(limits: Limits | None, attempt: Callable[[], Outcome]) -> Outcome:
+    """Make an attempt under limits, without any where there are none (a replay).
+
+    An attempt that was refused memory is over budget, whatever it made of the refusal: a plugin
+    that goes on without what it asked for gives results nobody can judge.
+    """
+    if limits is None:
+        return attempt()
+    refusals = Refusals()
+    take_on(limits)
+    try:
+        outcome = attempt()
+    except MemoryError:  # even the account of what went wrong found no memory
+        outcome = Outcome(RunStatus.OVER_BUDGET)
+    if not refusals.seen() and outcome.status is not RunStatus.OVER_BUDGET:
+        return outcome
+    return Outcome(
+        RunStatus.OVER_BUDGET, Reason("memory", "was refused memory"), failure=outcome.failure
+    )
+
+
+def take_on(limits: Limits) -> None:
+    """Have the kernel hold this process to its limits.
+
+    RLIMIT_DATA counts private writable pages whether they were touched or not, and what is there
+    already came from the zygote, so the growth of exactly that figure is what is limited.
+    """
+    size, data = _sizes()
+    _lower(resource.RLIMIT_DATA, data + limits.mem_hard_bytes)
+    _lower(resource.RLIMIT_AS, size + limits.address_bytes)
+    seconds = limits.cpu_backstop_s
+    _lower(resource.RLIMIT_CPU, seconds, seconds + 1)
+    _lower(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _lower(resource.RLIMIT_FSIZE, FILE_BYTES)
+    _lower(resource.RLIMIT_CORE, 0)
+
+
+def _sizes() -> tuple[int, int]:
+    """Give this process's address space and its data with stack, in bytes (statm, proc(5))."""
+    statm = os.open("/proc/self/statm", os.O_RDONLY)
+    try:
+        fields = os.read(statm, 128).split()
+    finally:
+        os.close(statm)
+    return int(fields[0]) * _PAGE, int(fields[5]) * _PAGE
+
+
+def _lower(which: int, soft: int, hard: int | None = None) -> None:
+    """Set a limit, never above the one there is: a raise would be refused."""
+    top = resource.getrlimit(which)[1]
+    wanted = soft if hard is None else hard
+    most = wanted if top == resource.RLIM_INFINITY else min(wanted, top)
+    resource.setrlimit(which, (min(soft, most), most))
