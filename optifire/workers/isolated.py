@@ -46,6 +46,10 @@ class IsolatedWorker:
         """Start a data zygote with these modules ahead of the run that needs it."""
         await self._zygotes.data(tuple(modules))
 
+    def watch(self, word: int | None) -> None:
+        """Have the service's own loop watched (see `loopguard`); None: no longer."""
+        self._zygotes.watch(word)
+
     def zygote_pids(self) -> list[int]:
         """Give the process ids of the zygotes that live, for who watches the machine."""
         return self._zygotes.pids()

@@ -57,7 +57,7 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._numbers = count(1)
         self._lives: dict[int, Live] = {}
-        self._unsent: deque[tuple[Live, bytes]] = deque()
+        self._unsent: deque[tuple[Live | None, bytes, tuple[int, ...]]] = deque()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._retired = False
@@ -126,22 +126,31 @@ class Link:
             live.lost("the zygote has ended")
             return live
         wanted = say.Fork(live.number, pooled, folder, checksum)
-        self._unsent.append((live, say.encode(wanted)))
+        descriptors = (live.talk.far.fileno(), live.log_writer)
+        self._unsent.append((live, say.encode(wanted), descriptors))
         if len(self._unsent) == 1:
             self._flush()
         return live
 
+    def watch(self, word: int | None) -> None:
+        """Have the service's loop watched by a shared word; None: no longer."""
+        if self.alive:
+            words = () if word is None else (word,)
+            self._unsent.append((None, say.encode(say.Watch()), words))
+            self._flush()
+
     def _flush(self) -> None:
         while self._unsent:
-            live, wanted = self._unsent[0]
+            live, wanted, descriptors = self._unsent[0]
             try:
-                socket.send_fds(self._control, [wanted], [live.talk.far.fileno(), live.log_writer])
+                socket.send_fds(self._control, [wanted], descriptors)
             except BlockingIOError:
                 self._loop.add_writer(self._control.fileno(), self._flush)
                 return
             except (BrokenPipeError, ConnectionResetError):
                 break  # the end of the process is on its way and tells every child's run
-            live.sent()
+            if live is not None:
+                live.sent()
             self._unsent.popleft()
         self._loop.remove_writer(self._control.fileno())
 
@@ -174,8 +183,8 @@ class Link:
 
     def _drop(self, number: int) -> Live:
         live = self._lives.pop(number)
-        if self._retired and not self._lives:
-            self._hang_up()
+        if self._retired:
+            self.retire()
         return live
 
     # --- end --------------------------------------------------------------------------------
@@ -211,11 +220,7 @@ class Link:
     def retire(self) -> None:
         """Take no more children, and end when the last one has ended."""
         self._retired = True
-        if not self._lives:
-            self._hang_up()
-
-    def _hang_up(self) -> None:
-        if not self._gone.done():
+        if not self._lives and not self._gone.done():
             self._control.shutdown(socket.SHUT_RDWR)
 
     async def close(self) -> None:

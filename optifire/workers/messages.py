@@ -192,6 +192,10 @@ class Fork(_Message, tag="fork"):
     checksum: str = ""
 
 
+class Watch(_Message, tag="watch"):
+    """Watch the service's loop by the word that comes along; without one, watch no longer."""
+
+
 class Ready(_Message, tag="ready"):
     """The zygote has imported what it was told to."""
 
@@ -219,13 +223,14 @@ class Ended(_Message, tag="ended"):
     peak: int
 
 
+ToZygote = Fork | Watch
 FromZygote = Ready | Forked | NotForked | Ended
 
 _encoder = msgspec.msgpack.Encoder()
 from_child: Final[msgspec.msgpack.Decoder[FromChild]] = msgspec.msgpack.Decoder(FromChild)
 to_child: Final[msgspec.msgpack.Decoder[ToChild]] = msgspec.msgpack.Decoder(ToChild)
 from_zygote: Final[msgspec.msgpack.Decoder[FromZygote]] = msgspec.msgpack.Decoder(FromZygote)
-to_zygote: Final[msgspec.msgpack.Decoder[Fork]] = msgspec.msgpack.Decoder(Fork)
+to_zygote: Final[msgspec.msgpack.Decoder[ToZygote]] = msgspec.msgpack.Decoder(ToZygote)
 
 
 def encode(message: _Message) -> bytes:

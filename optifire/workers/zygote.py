@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 from optifire.workers import messages as say
 from optifire.workers.compiled import kept_files
+from optifire.workers.guarding import Guarding
 from optifire.workers.lazyloop import LazyLoop
 from optifire.workers.printed import print_to_descriptors, take_over_output
 from optifire.workers.rehearsal import rehearse
@@ -79,6 +80,7 @@ class Zygote:
         self._unsent: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._poll = select.poll()
         self._pid = os.getpid()
+        self._guarding: Guarding | None = None
         # What children have ready-made, since each object made or changed in one is a page copied.
         self._loop = LazyLoop()  # holds no descriptor
         self._printed = print_to_descriptors()
@@ -105,7 +107,8 @@ class Zygote:
 
     def _turn(self) -> bool:
         """Handle what is ready; False when the service has hung up."""
-        for descriptor, happened in self._poll.poll():
+        pause = None if self._guarding is None else self._guarding.look()
+        for descriptor, happened in self._poll.poll(pause):
             child = self._children.get(descriptor)
             if child is not None:
                 self._reap(child)
@@ -126,11 +129,21 @@ class Zygote:
         if not data:
             return False
         try:
-            self._fork(say.to_zygote.decode(data), *descriptors)
+            message = say.to_zygote.decode(data)
+            if isinstance(message, say.Fork):
+                self._fork(message, *descriptors)
+            else:
+                self._watch(descriptors)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
         return True
+
+    def _watch(self, words: Sequence[int]) -> None:
+        """Begin to watch the service's loop by a word, or no longer."""
+        if self._guarding is not None:
+            self._guarding.close()
+        self._guarding = Guarding(words[0], os.getppid()) if words else None
 
     def _fork(self, wanted: say.Fork, connection: int, log: int) -> None:
         if threading.active_count() != 1 or threads() != 1:

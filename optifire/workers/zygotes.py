@@ -70,6 +70,7 @@ class Zygotes:
         self._data: Link | None = None
         self._starting = asyncio.Lock()
         self._scratch: Path | None = None
+        self._word: int | None = None
 
     @property
     def files(self) -> Path:
@@ -88,7 +89,19 @@ class Zygotes:
         async with self._starting:
             if self._light is None or not self._light.alive:
                 self._light = await self._start(())
+                if self._word is not None:
+                    self._light.watch(self._word)
             return self._light
+
+    def watch(self, word: int | None) -> None:
+        """Have the service's loop watched by the light zygote, now and after it has died.
+
+        ``word`` is the descriptor of the shared word, which stays open; None: watch no longer.
+        """
+        if word != self._word:
+            self._word = word
+            if self._light is not None and self._light.alive:
+                self._light.watch(word)
 
     async def data(self, modules: tuple[str, ...]) -> Link:
         """Give a zygote that has imported these modules.
