@@ -46,6 +46,12 @@ class Configuration:
     texts: Mapping[str, str]
 
     @property
+    def of_features(self) -> Mapping[str, str]:
+        """The texts of the feature files alone."""
+        own = {Path(document.name).name for document in self.features.files}
+        return {name: text for name, text in self.texts.items() if name in own}
+
+    @property
     def version(self) -> str:
         """The hash of what the files say, environment variables left out."""
         total = hashlib.sha256()

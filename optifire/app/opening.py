@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo
 
 from optifire.app.holidays import HOLIDAY, Holidays
+from optifire.app.inlining import Inline
 from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
 from optifire.app.service import Service
 from optifire.app.status import RunBoard
@@ -29,7 +30,7 @@ from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.bus import CommitBus
 from optifire.runtime.clock import PacedClock, SystemClock, wall_now
-from optifire.runtime.engine import Engine, Pace, Program, Rooms
+from optifire.runtime.engine import Engine, Pace, Rooms
 from optifire.runtime.recorder import LiveRecorder
 from optifire.runtime.recovery import recover
 from optifire.runtime.runner import Runner
@@ -40,7 +41,6 @@ from optifire.store.codec import to_us
 from optifire.store.lock import LedgerLock
 from optifire.store.reader import LedgerReader
 from optifire.store.sqlite import SqliteStore
-from optifire.workers.inline import InlineWorker
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     store = SqliteStore(path, clock=wall_now)
     recovered = await store.open()
     resources.push_async_callback(store.close)
+    inline = await Inline.open(home, resources)
     isolated = IsolatedWorker(worker_settings(home, configuration.settings))
     resources.push_async_callback(isolated.stop)
     await isolated.start()
@@ -114,8 +115,10 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     clock = live_clock(configuration.settings, market, recovered, overrides.pace, recorded=recorded)
     if isinstance(clock, SystemClock):
         resources.callback(clock.stop)
-    opening = _Opening(home, configuration, catalogs, catalog, store, recovered, clock, market)
-    service = await opening.service({Placement.ISOLATED: isolated}, recorded=recorded)
+    opening = _Opening(
+        home, configuration, catalogs, catalog, store, recovered, clock, market, inline, isolated
+    )
+    service = await opening.service(recorded=recorded)
     settle()
     return service
 
@@ -173,12 +176,17 @@ class _Opening:
     recovered: Recovered
     clock: Clock
     market: Calendar
+    inline: Inline
+    isolated: IsolatedWorker
 
-    async def service(self, workers: dict[Placement, Worker], *, recorded: bool) -> Service:
+    async def service(self, *, recorded: bool) -> Service:
         """Make engine and service, and take up what was in flight."""
+        workers: dict[Placement, Worker] = {
+            Placement.ISOLATED: self.isolated,
+            Placement.INLINE: self.inline.worker,
+        }
         bus, board = CommitBus(), Blackboard(self.recovered.values)
         recorder = LiveRecorder(self.store, board, self.clock, bus.tell)
-        workers[Placement.INLINE] = InlineWorker(self.home.data)
         rooms = Rooms(
             self.clock,
             recorder,
@@ -198,9 +206,10 @@ class _Opening:
         started, stopped = switched_meanwhile(was, self.catalog.jobs)
         runs = RunBoard(reversed(rows), counts)
         bus.listen(runs.listen)
+        bus.listen(self.inline.demotions.listen)
         crashes: list[str] = []
         engine = Engine(
-            Program(self.catalog.jobs, self.catalog.graph),
+            self.inline.program(self.catalog, self.isolated),
             rooms,
             self._pace(recorded=recorded),
             start=now,
@@ -220,6 +229,8 @@ class _Opening:
             recorder=recorder,
             bus=bus,
             runs=runs,
+            inline=self.inline,
+            isolated=self.isolated,
             recorded=recorded,
             crashes=crashes,
         )

@@ -39,6 +39,7 @@ def rooms_of(service: Service) -> Mapping[str, Work]:
         "watch of the files": lambda: watch_files(service),
         "calendar refresh": lambda: refresh_calendars(service),
         "meter": lambda: keep_metering(service),
+        "inline plugins": lambda: keep_demoting(service),
         "systemd": lambda: keep_notifying(service),
     }
 
@@ -77,6 +78,12 @@ async def keep_metering(service: Service) -> None:
     while True:
         service.sample()
         await real_pause(METER_PERIOD)
+
+
+async def keep_demoting(service: Service) -> None:
+    """Have inline plugins that keep the service from its work run isolated."""
+    while True:
+        await service.demote()
 
 
 async def keep_notifying(service: Service) -> None:

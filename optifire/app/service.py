@@ -7,6 +7,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from optifire.app.inlining import demotion_note
 from optifire.app.joining import Catalogs, Configuration, read_configuration
 from optifire.app.status import (
     Health,
@@ -23,17 +24,19 @@ from optifire.host.catalog import Catalog, difference
 from optifire.host.reload import check_change, watched
 from optifire.ops.meter import Meter
 from optifire.runtime.clock import monotonic, wall_now
-from optifire.runtime.engine import NO_ROOMS, Engine, Program
+from optifire.runtime.engine import NO_ROOMS, Engine
 from optifire.store.codec import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from optifire.app.inlining import Inline
     from optifire.host.home import Home
     from optifire.runtime.bus import CommitBus
     from optifire.runtime.recorder import LiveRecorder
     from optifire.runtime.supervisor import Work
+    from optifire.workers.isolated import IsolatedWorker
 
 log = logging.getLogger("optifire.service")
 
@@ -57,6 +60,8 @@ class Service:
         recorder: LiveRecorder,
         bus: CommitBus,
         runs: RunBoard,
+        inline: Inline,
+        isolated: IsolatedWorker,
         recorded: bool,
         crashes: list[str],
     ) -> None:
@@ -70,6 +75,8 @@ class Service:
         self._recorder = recorder
         self._bus = bus
         self._runs = runs
+        self._inline = inline
+        self._isolated = isolated
         self._reloading = asyncio.Lock()
         self._refused: OptifireError | None = None
         self._crashes = crashes
@@ -141,14 +148,26 @@ class Service:
         if configuration.version != self._configuration.version:
             version = ConfigVersion(configuration.version, wall_now(), author, configuration.texts)
             batch.configs.append(version)
+        anew = configuration.of_features != self._configuration.of_features
         self.catalog, self._configuration = catalog, configuration
-        if change:
-            self.engine.swap(Program(catalog.jobs, catalog.graph))
+        if anew:
+            self._inline.demotions.forget()
+        if anew or change:
+            self.engine.swap(self._inline.program(catalog, self._isolated))
         await self._recorder.write(batch)
         changed = [*change.started, *change.stopped, *change.changed]
         log.info("configuration %s: %s", configuration.version, ", ".join(changed) or "no change")
         errors = [str(finding) for finding in catalog.errors]
         return {"ok": not errors, "changed": changed, "errors": errors}
+
+    async def demote(self) -> None:
+        """Wait until an inline plugin is demoted, go over to that and write it down."""
+        found = await self._inline.demotions.next()
+        note = demotion_note(found, self.engine.rooms.clock.now())
+        log.warning("%s", note.text)
+        async with self._reloading:
+            self.engine.swap(self._inline.program(self.catalog, self._isolated))
+        await self._recorder.write(Batch(notes=[note]))
 
     async def status(self) -> dict[str, Any]:
         """Give the service's state, as JSON can say it."""
@@ -162,7 +181,7 @@ class Service:
             "health": self.health().as_json(),
             "running": self._runs.running(),
             "next": [] if finished else next_of(self.engine, now),
-            "plugins": plugins_of(self.catalog, self._runs),
+            "plugins": plugins_of(self.catalog, self._runs, self._inline.demotions.standing),
             "usage": self._usage,
             "context": context_of(self.engine.rooms.board.snapshot()),
             "market": {
@@ -198,4 +217,5 @@ class Service:
         health.red += horizon_trouble(self.catalogs.calendars.loaded, wall)
         health.amber += [str(finding) for finding in self.catalog.errors]
         health.amber += [f"{one.plugin_id}: {one.stale}" for one in self.catalog.stale]
+        health.amber += self._inline.sentences()
         return health

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from optifire.core.run import TERMINAL, RunKind, RunStatus
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from optifire.core.ledger import Batch, ContextValue, RunRow
     from optifire.core.types import PluginId
     from optifire.host.catalog import Catalog
+    from optifire.runtime.demotion import Demoted
     from optifire.runtime.engine import Engine
 
 #: How far ahead `next` looks.
@@ -25,6 +27,8 @@ AHEAD = timedelta(days=8)
 LEAST_HORIZON_DAYS = 30
 #: Values of the shared context longer than this are not shown.
 LONGEST_SHOWN = 64
+#: Every plugin runs as configured.
+NOBODY: Mapping[PluginId, Demoted] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -102,13 +106,19 @@ def next_of(engine: Engine, now: datetime) -> list[dict[str, str]]:
     ]
 
 
-def plugins_of(catalog: Catalog, board: RunBoard) -> dict[str, Any]:
-    """Give for each plugin that is on (or at fault) its state, last run, usage and budget."""
+def plugins_of(
+    catalog: Catalog, board: RunBoard, demoted: Mapping[PluginId, Demoted] = NOBODY
+) -> dict[str, Any]:
+    """Give for each plugin that is on (or at fault) its state, last run, usage and budget.
+
+    ``demoted`` is why it runs isolated and not inline, None where it runs as configured.
+    """
     return {
         listed.plugin_id: {
             "state": listed.state.value,
             "reason": listed.reason,
             "category": listed.category,
+            "demoted": demoted[listed.plugin_id].why if listed.plugin_id in demoted else None,
             "budget": _budget(catalog, listed.plugin_id),
             "last": _brief(board.last(listed.plugin_id)),
             "counts": dict(board.counts(listed.plugin_id)),

@@ -125,7 +125,7 @@ class NoteRow:
     """Something that explains runs or their absence, as one row.
 
     ``kind``: ``enabled``, ``disabled``, ``config``, ``holiday``, ``left_out``, ``start``, ``stop``,
-    ``warning``. ``subject`` is a plugin id, a calendar and date, or a file.
+    ``demoted``, ``warning``. ``subject`` is a plugin id, a calendar and date, or a file.
     """
 
     at: datetime
