@@ -27,8 +27,8 @@ CALENDAR_DELAY = 20.0
 CALENDAR_PERIOD = 86400.0
 #: A table built longer ago than this is built anew.
 TABLE_AGE = timedelta(days=7)
-#: Seconds between two samples of what the service uses.
-METER_PERIOD = 1.0
+#: Seconds between two samples of what the service uses while nobody asks; who does, gets a new one.
+METER_PERIOD = 10.0
 #: Seconds between two lines of status for systemd when it does not watch.
 STATUS_PERIOD = 30.0
 
@@ -74,7 +74,7 @@ async def _refresh(code: str, service: Service) -> None:
 
 
 async def keep_metering(service: Service) -> None:
-    """Sample what the service uses, once a second."""
+    """Sample what the service uses, so that the first who asks is told rates."""
     while True:
         service.sample()
         await real_pause(METER_PERIOD)

@@ -42,6 +42,8 @@ log = logging.getLogger("optifire.service")
 
 #: Seconds that the cycles in flight have after a stop.
 DRAIN_SECONDS = 10.0
+#: Seconds for which a sample of what the service uses is shown again to who asks.
+SAMPLE_AGE = 1.0
 #: Who changed the configuration, where a file was edited.
 BY_FILE = "file"
 
@@ -82,7 +84,6 @@ class Service:
         self._crashes = crashes
         self._state = "starting"
         self._meter = Meter(os.getpid(), home.data, monotonic)
-        self._usage: Mapping[str, Any] = {}
 
     async def run(self, rooms: Mapping[str, Work] = NO_ROOMS) -> None:
         """Run until `stop`; then wait for what is in flight, cancel the rest, and return.
@@ -182,7 +183,7 @@ class Service:
             "running": self._runs.running(),
             "next": [] if finished else next_of(self.engine, now),
             "plugins": plugins_of(self.catalog, self._runs, self._inline.demotions.standing),
-            "usage": self._usage,
+            "usage": self._meter.recent(SAMPLE_AGE).plain(),
             "context": context_of(self.engine.rooms.board.snapshot()),
             "market": {
                 "calendar": self._configuration.settings.market.calendar,
@@ -196,7 +197,7 @@ class Service:
 
     def sample(self) -> None:
         """Look at what the service uses; rates are since the look before."""
-        self._usage = self._meter.sample().plain()
+        self._meter.sample()
 
     def headline(self) -> str:
         """Give one line of how the service is, for systemd."""

@@ -1,4 +1,4 @@
-"""What the service and its machine use, sampled about once a second for status and screen."""
+"""What the service and its machine use, sampled at most once a second for status and screen."""
 
 from __future__ import annotations
 
@@ -81,6 +81,13 @@ class Meter:
         self._disk = disk
         self._monotonic = monotonic
         self._before: Moment | None = None
+        self._latest: tuple[float, Sample] | None = None
+
+    def recent(self, age: float) -> Sample:
+        """Give the latest sample if it is at most so many seconds old, else a new one."""
+        if self._latest is None or self._monotonic() - self._latest[0] > age:
+            return self.sample()
+        return self._latest[1]
 
     def sample(self, *, deep: bool = False) -> Sample:
         """Look now; ``deep`` also reads ``pss_mb``, which takes longer the more memory there is."""
@@ -93,6 +100,7 @@ class Meter:
         sample = sample_of(now, self._before)
         if self._before is None or now.at - self._before.at >= SHORTEST_S:
             self._before = now
+        self._latest = (now.at, sample)
         return sample
 
 

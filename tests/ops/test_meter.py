@@ -104,6 +104,18 @@ def test_memory_shares_are_read_only_when_asked_for(tmp_path: Path) -> None:
     assert meter.sample(deep=True).pss_mb is not None
 
 
+def test_who_asks_again_within_the_age_is_given_the_same_sample(tmp_path: Path) -> None:
+    instants = [1.0]
+    meter = Meter(os.getpid(), tmp_path, lambda: instants[-1])
+    first = meter.recent(1.0)
+    instants.append(2.0)
+    assert meter.recent(1.0) is first
+    instants.append(2.1)
+    later = meter.recent(1.0)
+    assert later is not first
+    assert later.service_cpu_percent is not None
+
+
 def test_a_child_that_ended_and_was_not_waited_for_has_no_memory() -> None:
     before = read_tree(os.getpid())
     with subprocess.Popen(["true"]) as child:
