@@ -99,7 +99,7 @@ def _said(error: OptifireError) -> str:
 
 def _succeeded(result: PluginResult, kept: Kept, scope: Scope) -> Outcome:
     outputs = _outputs(result, scope.plugin_id)
-    for key in outputs.keys() & kept.writes.keys():
+    for key in outputs.keys() & kept.writes.keys() if kept.writes else ():
         if canonical(outputs[key]) != canonical(kept.writes[key]):
             raise ContractError(
                 f"{key!r} has one value in the result and another in context.data",
@@ -138,10 +138,9 @@ def _outputs(result: PluginResult, plugin_id: str) -> dict[str, Encoded]:
 
 
 def _check_size(outcome: Outcome, plugin_id: str) -> None:
-    parts = [*outcome.outputs.values(), *outcome.writes.values()]
-    parts += [event.data for event in outcome.events]
-    parts += [statement.params for statement in outcome.statements]
-    size = sum(map(len, parts))
+    size = sum(map(len, outcome.outputs.values())) + sum(map(len, outcome.writes.values()))
+    size += sum([len(event.data) for event in outcome.events])
+    size += sum([len(statement.params) for statement in outcome.statements])
     if size > MAX_HANDED:
         raise ContractError(
             f"the run hands over {size:,} bytes",

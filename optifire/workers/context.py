@@ -68,19 +68,14 @@ class Surroundings:
 class RunContext(PluginContext):
     """A context whose folders, feed and random numbers are made when they are first asked for."""
 
-    _lazy = ("data_dir", "temp_dir", "feed", "rng", "logger")
+    _order: Order
+    _around: Surroundings
 
-    def __init__(
-        self,
-        order: Order,
-        around: Surroundings,
-        **fields: Any,  # noqa: ANN401 - as the dataclass
-    ) -> None:
-        super().__init__(**fields)
+    def __init__(self, order: Order, around: Surroundings, fields: dict[str, Any]) -> None:
+        # Not the dataclass's own: it would set all fields, the lazy ones too, at twice the time.
+        self.__dict__ = fields
         self._order = order
         self._around = around
-        for name in self._lazy:
-            del self.__dict__[name]
 
     @cached_property
     def data_dir(self) -> Path:  # type: ignore[override]
@@ -154,21 +149,21 @@ def context_of(
     order: Order, view: View, kept: Kept, scope: Scope, around: Surroundings
 ) -> PluginContext:
     """Build the context of one attempt."""
-    return RunContext(
-        order,
-        around,
-        config=around.decode(order.config),
-        db=Tables(view, kept, around.decode, order.plugin_id),
-        bus=Bus(kept, order.plugin_id),
-        data=Values(order.given, view, kept, scope, around),
-        plugin_id=order.plugin_id,
-        run_id=order.run_id,
-        key=order.run_id,
-        now=order.due,
-        started=order.started,
-        session=order.session,
-        events=[BusEvent(e.name, around.decode(e.data), e.source) for e in order.events],
-    )
+    fields: dict[str, Any] = {
+        "config": around.decode(order.config),
+        "db": Tables(view, kept, around.decode, order.plugin_id),
+        "bus": Bus(kept, order.plugin_id),
+        "data": Values(order.given, view, kept, scope, around),
+        "plugin_id": order.plugin_id,
+        "run_id": order.run_id,
+        "key": order.run_id,
+        "now": order.due,
+        "started": order.started,
+        "session": order.session,
+        "events": [BusEvent(e.name, around.decode(e.data), e.source) for e in order.events],
+        "secrets": {},
+    }
+    return RunContext(order, around, fields)
 
 
 def data_folder(files: str | Path, plugin_id: str) -> str:

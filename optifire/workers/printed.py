@@ -12,14 +12,11 @@ import logging
 import os
 import sys
 import time
-from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import Any, Final, TextIO
 
 from optifire.core.logger import logger
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from optifire.sdk.scope import Holding
 
 #: Bytes kept of what one attempt prints; also the size of a pipe in Linux, see pipe(7).
 KEPT: Final = 64 << 10
@@ -139,14 +136,9 @@ class Pad:
         return with_loss(b"".join(self._parts), self.lost)
 
 
-@contextmanager
-def on_pad(pad: Pad) -> Iterator[Pad]:
+def on_pad(pad: Pad) -> Holding[Pad]:
     """Route what this context prints to a pad, for the length of a ``with`` block."""
-    token = _CURRENT.set(pad)
-    try:
-        yield pad
-    finally:
-        _CURRENT.reset(token)
+    return Holding(_CURRENT, pad)
 
 
 class Routed(io.TextIOBase):

@@ -10,14 +10,13 @@ import asyncio
 import time
 import types
 from collections.abc import Coroutine
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from optifire.workers.guarding import LIMIT_NS, now_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
 
     from optifire.core.job import Job
 
@@ -152,6 +151,29 @@ class ChildSteps(Coroutine[Any, Any, Any]):
 _ACCOUNT: Final[ContextVar[Account | None]] = ContextVar("optifire_account", default=None)
 
 
+class Charged:
+    """Charges tasks to one account, for the length of a ``with`` block."""
+
+    __slots__ = ("_account", "_charging", "_loop", "_token")
+
+    def __init__(
+        self, charging: Charging, account: Account, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._charging = charging
+        self._account = account
+        self._loop = loop
+
+    def __enter__(self) -> None:
+        """Begin to charge."""
+        self._charging.begin(self._loop)
+        self._token = _ACCOUNT.set(self._account)
+
+    def __exit__(self, *_: object) -> None:
+        """Charge nothing more."""
+        _ACCOUNT.reset(self._token)
+        self._charging.end(self._loop)
+
+
 class Charging:
     """Charges the tasks that runs make, while there are runs in progress on a loop.
 
@@ -163,21 +185,22 @@ class Charging:
         self._runs = 0
         self._before: Any = None
 
-    @contextmanager
-    def to(self, account: Account, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    def to(self, account: Account, loop: asyncio.AbstractEventLoop) -> Charged:
         """Charge to an account whatever this context makes, for the length of a ``with`` block."""
+        return Charged(self, account, loop)
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Be the task factory of this loop, if no other run has seen to that."""
         if not self._runs:
             self._before = loop.get_task_factory()
             loop.set_task_factory(self._make)
         self._runs += 1
-        token = _ACCOUNT.set(account)
-        try:
-            yield
-        finally:
-            _ACCOUNT.reset(token)
-            self._runs -= 1
-            if not self._runs:
-                loop.set_task_factory(self._before)
+
+    def end(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give the factory back, if no other run goes on."""
+        self._runs -= 1
+        if not self._runs:
+            loop.set_task_factory(self._before)
 
     def _make(
         self,
