@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 from typing import TYPE_CHECKING, Any, Final
 
 from optifire.core.errors import OptifireError, PluginFault
+from optifire.core.limits import limits_for
 from optifire.workers import messages as say
 from optifire.workers.context import order_of, temp_folder
 from optifire.workers.describing import understood
-from optifire.workers.outcomes import not_made, usage_of, without_answer
+from optifire.workers.floor import Floors
+from optifire.workers.live import ended
+from optifire.workers.outcomes import not_made, usage_of, within, without_answer
 from optifire.workers.printed import with_loss
 from optifire.workers.questions import answered
+from optifire.workers.watching import Watching
 from optifire.workers.wire import encode_value
 from optifire.workers.zygotes import WorkerSettings, Zygotes
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from optifire.core.ports import Description, Outcome, RunRequest
+    from optifire.workers.floor import Floor
     from optifire.workers.live import Live
 
 __all__ = ["IsolatedWorker", "WorkerSettings"]
@@ -37,10 +41,12 @@ class IsolatedWorker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._zygotes = Zygotes(settings)
+        self._watching = Watching()
+        self._floors = Floors()
 
     async def start(self) -> None:
         """Start the light zygote; raises `OptifireError` when this machine cannot."""
-        await self._zygotes.light()
+        await self._floors.of(await self._zygotes.light())
 
     async def warm(self, modules: Sequence[str] = ()) -> None:
         """Start a data zygote with these modules ahead of the run that needs it."""
@@ -49,6 +55,11 @@ class IsolatedWorker:
     def watch(self, word: int | None) -> None:
         """Have the service's own loop watched (see `loopguard`); None: no longer."""
         self._zygotes.watch(word)
+
+    @property
+    def watched(self) -> int:
+        """How many runs are held to limits right now."""
+        return len(self._watching)
 
     def zygote_pids(self) -> list[int]:
         """Give the process ids of the zygotes that live, for who watches the machine."""
@@ -59,12 +70,15 @@ class IsolatedWorker:
         try:
             order = order_of(request, self._zygotes.files)
             link = await self._zygotes.for_modules(request.job.code.modules)
+            if not request.replay:
+                order.limits = limits_for(request.job.budget, light=not link.settings.modules)
             live = link.fork(folder=order.folder, checksum=order.checksum)
         except OptifireError as error:
             return not_made(error)
         try:
-            return await conduct(live, order, request)
+            return await conduct(live, order, request, self._watching, self._floors.of(link))
         finally:
+            self._watching.drop(live)
             await ended(live)
             remove(temp_folder(self._zygotes.files, request.run_id, request.attempt))
 
@@ -113,10 +127,17 @@ class IsolatedWorker:
 
     async def stop(self) -> None:
         """End every run and both zygotes; no process is left behind."""
+        await self._floors.stop()
         await self._zygotes.close()
 
 
-async def conduct(live: Live, order: say.Order, request: RunRequest) -> Outcome:
+async def conduct(
+    live: Live,
+    order: say.Order,
+    request: RunRequest,
+    watching: Watching,
+    floor: asyncio.Future[Floor],
+) -> Outcome:
     """Hand an order to a child and give its outcome, with what it used and printed."""
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -125,33 +146,21 @@ async def conduct(live: Live, order: say.Order, request: RunRequest) -> Outcome:
     rss, done = 0, None
     while (message := await live.talk.next()) is not None:
         if isinstance(message, say.Started):
-            rss = message.rss
+            if not rss:  # a second one would be the plugin's, and move what it is measured by
+                rss = message.rss
+                before = floor.result().cpu if floor.done() else 0.0
+                watching.begin(live, order.limits, resident=rss, cpu=before)
         elif isinstance(message, say.Done):
             done = message
             live.answered()
         elif isinstance(message, say.Question):
             await answered(live, message, request.view)
+    wall = loop.time() - began
     outcome = done.outcome if done is not None else without_answer(live, request)
-    outcome.usage = usage_of(live.ended.result(), rss, loop.time() - began)
+    own = done.cpu if done is not None else None
+    outcome.usage = usage_of(live.ended.result(), rss, wall, await floor, own)
     outcome.log = with_loss(live.log(), done.lost if done is not None else 0)
-    return outcome
-
-
-async def ended(live: Live) -> None:
-    """Kill a child that has not ended, wait until it is gone and let its descriptors go.
-
-    Cancelling this does not shorten it: a process must never be left behind.
-    """
-    live.stop(signal.SIGKILL)
-    cancelled = False
-    while not live.ended.done():
-        try:
-            await asyncio.shield(live.ended)
-        except asyncio.CancelledError:
-            cancelled = True
-    live.close()
-    if cancelled:
-        raise asyncio.CancelledError
+    return within(outcome, live, order.limits)
 
 
 def remove(folder: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.limits import FILE_BYTES, OPEN_FILES, Limits
@@ -18,6 +19,9 @@ from optifire.workers.refused import Refusals
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: What importing numpy reserves and does not touch: a buffer of OpenBLAS, 32 MB for each thread
+#: (its common_x86_64.h, BUFFER_SIZE).
+_RESERVED: Final = 32 << 20
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -35,7 +39,8 @@ def attempt_within(limits: Limits | None, attempt: Callable[[], Outcome]) -> Out
         outcome = attempt()
     except MemoryError:  # even the account of what went wrong found no memory
         outcome = Outcome(RunStatus.OVER_BUDGET)
-    if not refusals.seen() and outcome.status is not RunStatus.OVER_BUDGET:
+    raised = outcome.failure is not None and "MemoryError" in outcome.failure.traceback
+    if not (refusals.seen() or raised or outcome.status is RunStatus.OVER_BUDGET):
         return outcome
     return Outcome(
         RunStatus.OVER_BUDGET, Reason("memory", "was refused memory"), failure=outcome.failure
@@ -49,13 +54,31 @@ def take_on(limits: Limits) -> None:
     already came from the zygote, so the growth of exactly that figure is what is limited.
     """
     size, data = _sizes()
-    _lower(resource.RLIMIT_DATA, data + limits.mem_hard_bytes)
+    most = data + limits.mem_hard_bytes
+    if "numpy" in sys.modules:
+        _lower(resource.RLIMIT_DATA, most)
+    else:
+        _lower(resource.RLIMIT_DATA, most, most + _RESERVED)
+        sys.meta_path.insert(0, _RoomForNumpy(most + _RESERVED))
     _lower(resource.RLIMIT_AS, size + limits.address_bytes)
     seconds = limits.cpu_backstop_s
     _lower(resource.RLIMIT_CPU, seconds, seconds + 1)
     _lower(resource.RLIMIT_NOFILE, OPEN_FILES)
     _lower(resource.RLIMIT_FSIZE, FILE_BYTES)
     _lower(resource.RLIMIT_CORE, 0)
+
+
+class _RoomForNumpy:
+    """Makes room for what numpy reserves when a run imports it late; its pages stay untouched."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def find_spec(self, name: str, _path: object, _target: object = None) -> None:
+        """Find nothing, but see what is looked for."""
+        if name == "numpy":
+            sys.meta_path.remove(self)
+            _lower(resource.RLIMIT_DATA, self._size)
 
 
 def _sizes() -> tuple[int, int]:

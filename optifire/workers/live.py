@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from contextlib import suppress
@@ -11,7 +12,6 @@ from optifire.workers.printed import drain, log_pipe
 from optifire.workers.talk import Talk
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from optifire.workers import messages as say
@@ -41,6 +41,12 @@ class Live:
         Called when a kill has brought no end after 5 s; the zygote is stuck then, and goes.
     overdue
         True when it was stopped because its time was up.
+    breach
+        The hard limit that it went over, ``cpu`` or ``memory``; empty while it has not.
+    on_forked
+        Called when its process is known.
+    stopping
+        The signal with which it has been told to end.
     """
 
     def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -57,7 +63,9 @@ class Live:
         self.ended: asyncio.Future[say.Ended | None] = loop.create_future()
         self.why_lost = ""
         self.overdue = False
-        self._stopping: signal.Signals | None = None
+        self.breach = ""
+        self.on_forked: Callable[[], None] | None = None
+        self.stopping: signal.Signals | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self.on_stuck: Callable[[], None] = self._kill
 
@@ -71,14 +79,16 @@ class Live:
     def forked(self, pid: int, pidfd: int) -> None:
         """Take note of the process; a stop that was asked for meanwhile happens now."""
         self.pid, self._pidfd = pid, pidfd
-        if self._stopping is not None:
-            self._signal(self._stopping)
+        if self.stopping is not None:
+            self._signal(self.stopping)
+        elif self.on_forked is not None:
+            self.on_forked()
 
     def stop(self, first: signal.Signals = signal.SIGTERM) -> None:
         """End the child: TERM, then KILL after 200 ms; or KILL at once."""
-        if self.ended.done() or self._stopping is signal.SIGKILL or self._stopping is first:
+        if self.ended.done() or self.stopping is signal.SIGKILL or self.stopping is first:
             return
-        self._stopping = first
+        self.stopping = first
         self._signal(first)
         if first is signal.SIGTERM:
             self._timers.append(self._loop.call_later(GRACE, self._kill))
@@ -154,3 +164,20 @@ class Live:
             os.close(self._pidfd)
             self._pidfd = None
         os.close(self.log_reader)
+
+
+async def ended(live: Live) -> None:
+    """Kill a child that has not ended, wait until it is gone and let its descriptors go.
+
+    Cancelling this does not shorten it: a process must never be left behind.
+    """
+    live.stop(signal.SIGKILL)
+    cancelled = False
+    while not live.ended.done():
+        try:
+            await asyncio.shield(live.ended)
+        except asyncio.CancelledError:
+            cancelled = True
+    live.close()
+    if cancelled:
+        raise asyncio.CancelledError

@@ -13,8 +13,10 @@ from optifire.core.run import Failure, Reason, RunStatus
 
 if TYPE_CHECKING:
     from optifire.core.errors import OptifireError
+    from optifire.core.limits import Limits
     from optifire.core.ports import RunRequest
     from optifire.workers import messages as say
+    from optifire.workers.floor import Floor
     from optifire.workers.live import Live
 
 _MIB: Final = float(1 << 20)
@@ -49,12 +51,67 @@ def without_answer(live: Live, request: RunRequest) -> Outcome:
     return _crashed("exit", f"ended with code {code} and no answer")
 
 
-def usage_of(exit_: say.Ended | None, rss: int, wall: float) -> Usage:
-    """Give what the kernel summed up; peak memory is what lies above that of the first line."""
+def within(outcome: Outcome, live: Live, limits: Limits | None) -> Outcome:
+    """Give the outcome that the limits leave: over budget if a hard one was passed.
+
+    The figures decide, not whether it was seen in time: a run that passed a hard limit and ended
+    before it could be stopped is over budget as well, and what it handed over is not kept.
+    """
+    if limits is None or live.overdue:
+        return outcome
+    what = live.breach or limits.hard_breach(outcome.usage) or _stopped_by_kernel(outcome, live)
+    if not what:
+        return outcome
+    said = limits.told(what, outcome.usage)
+    trace = outcome.failure.traceback if outcome.failure is not None else ""
+    return Outcome(
+        RunStatus.OVER_BUDGET,
+        Reason(what, said),
+        usage=outcome.usage,
+        failure=Failure("BudgetExceeded", said, trace),
+        log=outcome.log,
+    )
+
+
+def _stopped_by_kernel(outcome: Outcome, live: Live) -> str:
+    """Name the limit at which the kernel refused memory, or stopped the process itself."""
+    if outcome.status is RunStatus.OVER_BUDGET:
+        return "memory"
+    exit_ = live.ended.result()
+    if exit_ is None or not os.WIFSIGNALED(exit_.status):
+        return ""
+    return "cpu" if os.WTERMSIG(exit_.status) == signal.SIGXCPU else ""
+
+
+def usage_of(
+    exit_: say.Ended | None,
+    rss: int,
+    wall: float,
+    floor: Floor | None = None,
+    own: float | None = None,
+) -> Usage:
+    """Give what the kernel summed up, less what a run takes that does nothing.
+
+    Peak memory is what lies above that of the first line. Of processor time the fork and the end of
+    a process take a part that varies with what else the machine does; ``own``, the seconds that
+    the child has read from its clock around the attempt, is without it. That is taken as long as
+    it leaves no more than twice the floor unexplained: a plugin could say anything, and what
+    processes took that it waited for is in the sum alone.
+    """
     if exit_ is None:
         return Usage(wall_ms=wall * 1e3)
-    grown = max(0, exit_.peak - rss) / _MIB if rss else None
-    return Usage(exit_.cpu * 1e3, grown, wall * 1e3, Measured.METERED)
+    peak = floor.peak if floor is not None else 0
+    grown = max(0, exit_.peak - rss - peak) / _MIB if rss else None
+    return Usage(_cpu(exit_.cpu, floor, own) * 1e3, grown, wall * 1e3, Measured.METERED)
+
+
+def _cpu(total: float, floor: Floor | None, own: float | None) -> float:
+    """Give processor seconds of a plugin out of those of its process."""
+    if floor is None:
+        return total
+    if own is None:
+        return max(0.0, total - floor.cpu)
+    return min(total, max(0.0, own - floor.attempt, total - 2 * floor.cpu))
 
 
 def _crashed(code: str, detail: str) -> Outcome:

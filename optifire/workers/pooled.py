@@ -10,7 +10,8 @@ from optifire.core.budget import Measured, Usage
 from optifire.core.errors import OptifireError
 from optifire.workers import messages as say
 from optifire.workers.context import order_of, temp_folder
-from optifire.workers.isolated import WorkerSettings, ended, remove
+from optifire.workers.isolated import WorkerSettings, remove
+from optifire.workers.live import ended
 from optifire.workers.outcomes import not_made, usage_of, without_answer
 from optifire.workers.printed import with_loss
 from optifire.workers.questions import answered

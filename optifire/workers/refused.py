@@ -9,6 +9,7 @@ interpreter raise one object that it never lets go, and that one keeps its trace
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any, Final
 
@@ -31,9 +32,18 @@ class Refusals:
 
     def seen(self) -> bool:
         """Tell whether memory was refused since; asking ends the watch."""
-        found = self._last.__traceback__ is not None or bool(self._arrays)
+        found = self._last.__traceback__ is not None or bool(self._arrays) or self._alive()
         self._reset_last()
         return self._blocks() < self._usual or found
+
+    def _alive(self) -> bool:
+        """Tell whether an error is held by somebody, as one is that lies in a cycle with its frame.
+
+        Looked for among objects made lately: all of them may be millions.
+        """
+        ours = {id(error) for error in (*self._held, self._last)}
+        young = (each for age in (0, 1) for each in gc.get_objects(age))
+        return any(type(each) is MemoryError and id(each) not in ours for each in young)
 
     def _reset(self) -> None:
         """Forget the error that was provoked here, which may have come from the heap."""

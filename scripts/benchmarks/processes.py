@@ -15,7 +15,8 @@ from optifire.core.ports import RunRequest
 from optifire.core.run import RunKey, RunStatus
 from optifire.core.types import PluginId
 from optifire.runtime.blackboard import CycleView, RunView
-from optifire.workers.isolated import IsolatedWorker, WorkerSettings, ended
+from optifire.workers.isolated import IsolatedWorker, WorkerSettings
+from optifire.workers.live import ended
 from optifire.workers.zygotes import Zygotes
 
 if TYPE_CHECKING:

@@ -1,0 +1,137 @@
+"""Uses what it is told to use: processor time and memory of several kinds.
+
+Imports stand where they are needed: those at the top would be part of every run's figures.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from optifire.plugins import Plugin, PluginMetadata, PluginResult
+
+MIB = 1 << 20
+
+
+class Spends(Plugin):
+    def describe(self) -> PluginMetadata:
+        return PluginMetadata.create(plugin_id="spends", version="1", description="spends")
+
+    def plan(self) -> dict[str, Any]:
+        return {"schedule": "@manual"}
+
+    async def run(self, context: Any) -> PluginResult:
+        config = dict(context.config)
+        done = globals()[config.pop("do")](**config)
+        return PluginResult(success=True, data={"done": done})
+
+
+def nothing() -> int:
+    return 0
+
+
+def burn(ms: float, *, deaf: bool = False) -> float:
+    if deaf:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    began = time.process_time()
+    while (time.process_time() - began) * 1e3 < ms:
+        pass
+    return (time.process_time() - began) * 1e3
+
+
+def loop_deaf_to_everything(where: str) -> None:
+    """Say where the clock stands, for as long as anybody lets this go on."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with open(where, "w", encoding="utf-8") as file:
+        while True:
+            file.seek(0)
+            file.write(f"{time.process_time():.6f}")
+            file.flush()
+
+
+def hold(mb: int) -> int:
+    held = bytearray(b"x") * (mb * MIB)
+    return len(held)
+
+
+def hold_objects(mb: int) -> int:
+    held = [bytes(1000) for _ in range(mb * 1024)]
+    return len(held)
+
+
+def hold_arrays(mb: int) -> int:
+    import numpy as np
+
+    held = [np.ones(MIB // 8) for _ in range(mb)]
+    return len(held)
+
+
+def hold_shared(mb: int) -> int:
+    """Memory that belongs to nobody's data segment."""
+    import mmap
+
+    held = mmap.mmap(-1, mb * MIB)
+    for at in range(0, mb * MIB, mmap.PAGESIZE):
+        held[at] = 1
+    return len(held)
+
+
+def hold_file(mb: int) -> int:
+    """A file in memory only, mapped."""
+    import mmap
+
+    made = os.memfd_create("held")
+    os.truncate(made, mb * MIB)
+    with mmap.mmap(made, mb * MIB) as held:
+        for at in range(0, mb * MIB, mmap.PAGESIZE):
+            held[at] = 1
+        return len(held)
+
+
+def swallow(mb: int) -> str:
+    """Ask for too much and go on as if it did not matter."""
+    try:
+        hold(mb)
+    except MemoryError:
+        return "never mind"
+    return "granted"
+
+
+def swallow_arrays(mb: int) -> str:
+    import numpy as np
+
+    try:
+        np.ones(mb * MIB // 8)
+    except MemoryError:
+        return "never mind"
+    return "granted"
+
+
+def limits() -> dict[str, list[int]]:
+    import resource
+
+    names = ("DATA", "AS", "CPU", "NOFILE", "FSIZE", "CORE")
+    return {name: list(resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))) for name in names}
+
+
+def crash() -> None:
+    import ctypes
+
+    ctypes.string_at(0)
+
+
+def daemon(*, forks: int) -> int:
+    """Start a process that leaves the group, through that many parents that end at once."""
+    import subprocess
+
+    text = "import os, sys, time\n"
+    text += "os.fork() and os._exit(0)\nos.setsid()\n" * (forks - 1)
+    text += "print(os.getpid(), flush=True)\nos.close(1)\ntime.sleep(60)\n"
+    child = subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert child.stdout is not None
+    return int(child.stdout.readline())
