@@ -9,7 +9,18 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import beats, bursts, busy, homes, instants, ledgers, processes, replays, report
+from benchmarks import (
+    beats,
+    bursts,
+    busy,
+    homes,
+    inlines,
+    instants,
+    ledgers,
+    processes,
+    replays,
+    report,
+)
 from benchmarks.measure import Figure, Settings
 
 if TYPE_CHECKING:
@@ -26,6 +37,7 @@ WORKLOADS: Mapping[str, Callable[[Settings], list[Figure]]] = {
     "W8": replays.w8,
     "W9": busy.w9,
     "ledger": ledgers.ledger,
+    "inline": inlines.inline,
 }
 
 
