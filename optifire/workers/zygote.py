@@ -27,6 +27,7 @@ from optifire.workers import messages as say
 from optifire.workers.compiled import kept_files
 from optifire.workers.guarding import Guarding
 from optifire.workers.lazyloop import LazyLoop
+from optifire.workers.orphans import adopt_orphans, mark_run, sweep
 from optifire.workers.printed import print_to_descriptors, take_over_output
 from optifire.workers.rehearsal import rehearse
 from optifire.workers.serve import Attempts, Line
@@ -88,6 +89,7 @@ class Zygote:
     def serve(self) -> None:
         """Freeze what is imported, say so, and serve until the service hangs up."""
         self._control.settimeout(0)
+        adopt_orphans()
         # Shows where a run stood that has to be stopped; then the signal does what it always does.
         faulthandler.enable(2)
         faulthandler.register(signal.SIGTERM, file=2, chain=True)
@@ -171,6 +173,7 @@ class Zygote:
         try:
             os.setpgid(0, 0)
             die_with_parent(self._pid)
+            mark_run()
             take_over_output(log)
             self._close_all_but(connection)
             gc.enable()
@@ -200,6 +203,7 @@ class Zygote:
         self._poll.unregister(child.pidfd)
         os.close(child.pidfd)
         del self._children[child.pidfd]
+        sweep({each.pid for each in self._children.values()})
         cpu = usage.ru_utime + usage.ru_stime
         self._send(say.Ended(child.number, status, cpu, usage.ru_maxrss * _KIB))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +59,7 @@ HOLDS = {
     "loops": Deed("while True: pass", "timed_out"),
     "loops_in_c": Deed("sum(range(10**13))", "timed_out"),
     "starts_a_child": Deed(CHILD.format("False"), "succeeded"),
+    "leaves_the_group": Deed(CHILD.format("True"), "succeeded"),
     "sends_garbage": Deed(GARBAGE, "crashed"),
     "floods": Deed("print('x' * 10_000_000)", "succeeded"),
     "attaches": Deed(
@@ -96,7 +95,6 @@ DOES_NOT_HOLD = {
         "told['read'] = (context.data_dir.parents[2] / 'configs/secrets.env').read_text()",
         "succeeded",
     ),
-    "leaves_the_group": Deed(CHILD.format("True"), "succeeded"),
 }
 DEEDS = {**HOLDS, **ENFORCED, **DOES_NOT_HOLD}
 
@@ -156,8 +154,9 @@ def test_a_run_that_goes_wrong_is_a_record_and_nothing_more(
     assert run(name)["reason"]
 
 
-def test_what_a_run_started_ends_with_it(run: Callable[[str], dict[str, Any]]) -> None:
-    assert not lives(run("starts_a_child")["outputs"]["pid"])
+@pytest.mark.parametrize("name", ["starts_a_child", "leaves_the_group"])
+def test_what_a_run_started_ends_with_it(name: str, run: Callable[[str], dict[str, Any]]) -> None:
+    assert not lives(run(name)["outputs"]["pid"])
 
 
 def test_of_a_flood_64_kilobytes_are_kept(
@@ -241,15 +240,9 @@ def test_a_run_reads_what_its_user_may_read(run: Callable[[str], dict[str, Any]]
     assert WORD in run("reads_secrets")["outputs"]["read"]
 
 
-def test_a_process_that_leaves_its_group_outlives_the_run(
-    run: Callable[[str], dict[str, Any]],
-) -> None:
-    pid = run("leaves_the_group")["outputs"]["pid"]
-    assert lives(pid)
-    os.kill(pid, signal.SIGKILL)
-
-
-@pytest.mark.parametrize("words", ["`secrets.env` and the ledger", "`setsid` can outlive its run"])
+@pytest.mark.parametrize(
+    "words", ["`secrets.env` and the ledger", "whose zygote was killed can outlive it"]
+)
 def test_the_page_says_so(words: str) -> None:
     text = " ".join(PAGE.read_text(encoding="utf-8").split())
     assert words.replace("`secrets.env`", "`configs/secrets.env`") in text

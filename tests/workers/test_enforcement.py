@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,21 @@ async def test_no_process_is_left_of_a_run_that_was_stopped(
     before = set(psutil.Process().children(recursive=True))
     said(await isolated.run(spend(ask, "hold_shared", mb=400)))
     assert set(psutil.Process().children(recursive=True)) <= before
+
+
+@pytest.mark.parametrize("forks", [1, 2, 4])
+async def test_a_process_that_left_its_group_goes_with_its_run(
+    isolated: IsolatedWorker, ask: Ask, forks: int
+) -> None:
+    pid = done(await isolated.run(spend(ask, "daemon", forks=forks, mem_mb=64)))
+    assert not psutil.pid_exists(pid)
+
+
+async def test_what_another_run_has_started_lives_on(isolated: IsolatedWorker, ask: Ask) -> None:
+    other = asyncio.ensure_future(isolated.run(spend(ask, "wait_for_daemon", seconds=0.5)))
+    while not other.done():
+        done(await isolated.run(spend(ask, "nothing")))
+    assert done(await other) is True
 
 
 # --- neither ------------------------------------------------------------------------------------

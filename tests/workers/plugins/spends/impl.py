@@ -135,3 +135,10 @@ def daemon(*, forks: int) -> int:
     )
     assert child.stdout is not None
     return int(child.stdout.readline())
+
+
+def wait_for_daemon(seconds: float) -> bool:
+    """Tell whether a process that has left the group is there after some time."""
+    pid = daemon(forks=2)
+    time.sleep(seconds)
+    return os.path.exists(f"/proc/{pid}")
