@@ -119,7 +119,7 @@ class Live:
         self._timers.clear()
 
     def _late(self) -> None:
-        if not self.ended.done():
+        if not self.ended.done() and not self.breach:  # it is being stopped for that already
             self.overdue = True
             self.stop()
 
