@@ -190,13 +190,10 @@ async def test_nothing_is_polled_while_nothing_runs(isolated: IsolatedWorker, as
 async def test_an_isolated_run_is_metered_closely(
     isolated: IsolatedWorker, ask: Ask, *, data: bool
 ) -> None:
-    """The middle of five: one run may be disturbed, the figure may not be off."""
-    off = []
-    for _ in range(5):
-        outcome = await isolated.run(spend(ask, "burn", ms=7, data=data))
-        assert outcome.usage.cpu_ms is not None
-        off.append(outcome.usage.cpu_ms - done(outcome))
-    assert abs(sorted(off)[2]) <= 2
+    """How closely, in milliseconds, is a benchmark's to say: a busy machine is no finding."""
+    outcome = await isolated.run(spend(ask, "burn", ms=200, data=data))
+    assert outcome.usage.cpu_ms is not None
+    assert outcome.usage.cpu_ms == pytest.approx(done(outcome), rel=0.2)
 
 
 @pytest.mark.parametrize("data", [False, True])
