@@ -49,7 +49,7 @@ async def test_interleaved_runs_are_each_charged_their_own_time(
     await worker.run(ask("nothing", "stepping"))
     runs = [worker.run(ask("burn_in_turns", "stepping")) for _ in range(3)]
     for outcome in await asyncio.gather(*runs):
-        assert cpu_ms(outcome) == pytest.approx(100, rel=0.02)
+        assert cpu_ms(outcome) == pytest.approx(100, rel=0.1)
 
 
 async def test_tasks_are_charged_to_the_run_that_made_them(worker: InlineWorker, ask: Ask) -> None:
@@ -58,8 +58,8 @@ async def test_tasks_are_charged_to_the_run_that_made_them(worker: InlineWorker,
         worker.run(ask("burn_in_tasks", "stepping")),
         worker.run(ask("burn_in_turns", "stepping")),
     )
-    assert cpu_ms(tasks) == pytest.approx(90, rel=0.02)
-    assert cpu_ms(turns) == pytest.approx(100, rel=0.02)
+    assert cpu_ms(tasks) == pytest.approx(90, rel=0.1)
+    assert cpu_ms(turns) == pytest.approx(100, rel=0.1)
     assert tasks.outputs["name"] == b"\xa4made"
 
 
