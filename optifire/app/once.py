@@ -12,13 +12,13 @@ from optifire.app.joining import Catalogs, is_recorded, read_configuration
 from optifire.app.opening import live_clock, worker_settings
 from optifire.core.errors import NotFoundError
 from optifire.core.job import Placement
-from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.bus import CommitBus
 from optifire.runtime.clock import SystemClock, VirtualClock, wall_now
 from optifire.runtime.engine import Engine, Pace, Program, Rooms
 from optifire.runtime.recorder import LiveRecorder
 from optifire.runtime.runner import Runner
+from optifire.runtime.slots import Slots
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.inline import InlineWorker
 from optifire.workers.isolated import IsolatedWorker

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from optifire.app.holidays import HOLIDAY, Holidays
 from optifire.app.inlining import Inline
 from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
+from optifire.app.room import room_of
 from optifire.app.service import Service
 from optifire.app.status import RunBoard
 from optifire.app.switches import DISABLED, ENABLED, last_switches, switch_notes, switched_meanwhile
@@ -26,14 +27,14 @@ from optifire.host.home import Home
 from optifire.host.variables import read_variables
 from optifire.ops.logs import Logs
 from optifire.ops.masking import Masker
-from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.bus import CommitBus
-from optifire.runtime.clock import PacedClock, SystemClock, wall_now
+from optifire.runtime.clock import PacedClock, SystemClock, monotonic, wall_now
 from optifire.runtime.engine import Engine, Pace, Rooms
 from optifire.runtime.recorder import LiveRecorder
 from optifire.runtime.recovery import recover
 from optifire.runtime.runner import Runner
+from optifire.runtime.slots import Slots
 from optifire.runtime.timer import ApsTimer
 from optifire.runtime.tuning import settle
 from optifire.store.blobs import blobs_of
@@ -192,7 +193,7 @@ class _Opening:
             recorder,
             Runner(workers, self.clock),
             board,
-            Slots(self._settings.system.concurrency_on(os.cpu_count() or 1)),
+            self._slots(),
         )
         now = self.clock.now()
         async with LedgerReader(self.store.path) as ledger:
@@ -239,6 +240,12 @@ class _Opening:
         await recorder.write(recovery.batch)
         engine.take_up(recovery.firings, self.recovered.waiting_events)
         return service
+
+    def _slots(self) -> Slots:
+        """Give the slots of this machine: by its cores, and by its memory."""
+        system = self._settings.system
+        room = room_of(system, lambda: [os.getpid(), *self.isolated.zygote_pids()], monotonic)
+        return Slots(system.concurrency_on(os.cpu_count() or 1), room)
 
     @property
     def _settings(self) -> Settings:

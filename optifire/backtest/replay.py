@@ -23,12 +23,12 @@ from optifire.core.errors import ReplayError
 from optifire.core.firing import IDLE_DELAY
 from optifire.core.job import Placement
 from optifire.core.ledger import Batch, NoteRow, Recovered, RunFilter
-from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.clock import VirtualClock, monotonic
 from optifire.runtime.engine import Engine, Pace, Program, Rooms
 from optifire.runtime.recorder import ReplayRecorder
 from optifire.runtime.runner import Runner
+from optifire.runtime.slots import Slots
 
 if TYPE_CHECKING:
     from optifire.core.calendar import Calendar

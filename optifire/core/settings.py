@@ -242,6 +242,14 @@ CONFIG_FIELDS: tuple[Setting, ...] = (
         maximum=64,
     ),
     Setting(
+        "system.max_ram_mb",
+        Kind.COUNT,
+        "Megabytes (2**20 bytes) that the service and its isolated runs may use together.",
+        otherwise="90 % of the machine's memory or of the control group's limit, at most 900",
+        minimum=128,
+        maximum=1048576,
+    ),
+    Setting(
         "system.log_level",
         Kind.TEXT,
         "The least serious messages of the service that are shown.",
@@ -285,16 +293,27 @@ CONFIG_FIELDS: tuple[Setting, ...] = (
 )
 
 
+#: Megabytes that service and runs share where config.yaml says nothing, and of how much there is.
+MOST_RAM_MB, RAM_SHARE = 900.0, 0.9
+
+
 @dataclass(frozen=True, slots=True)
 class SystemSettings:
     """How much the service does at once, and what it says; None leaves it to the machine."""
 
     concurrency: int | None = None
     log_level: str = "INFO"
+    max_ram_mb: int | None = None
 
     def concurrency_on(self, cores: int) -> int:
         """Give how many isolated runs may go on at once on a machine with that many cores."""
         return self.concurrency if self.concurrency is not None else max(2, cores)
+
+    def memory_on(self, total_mb: float) -> float:
+        """Give the megabytes that all may use together where there are so many."""
+        if self.max_ram_mb is not None:
+            return float(self.max_ram_mb)
+        return min(MOST_RAM_MB, RAM_SHARE * total_mb)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Only totals and counts: rates come from two readings, so that nothing has to wai
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,6 +145,21 @@ def read_machine(disk: Path, pid: int) -> MachineReading:
         disk_percent=space.percent,
         group=group_memory(pid),
     )
+
+
+def memory_total(pid: int) -> int:
+    """Give the bytes that a process and its children may have: the machine's, or its group's."""
+    total, group = int(psutil.virtual_memory().total), group_memory(pid)
+    return total if group is None else min(total, group.limit)
+
+
+def resident(pids: Iterable[int]) -> int:
+    """Give the resident bytes of some processes together; one that has ended has none."""
+    total = 0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            total += psutil.Process(pid).memory_info().rss
+    return total
 
 
 def uptime() -> float:

@@ -114,7 +114,11 @@ class Cycle:
             if self._flow.ready:
                 parts = self._parts
                 snapshot = Snapshot(
-                    parts.clock.now(), parts.is_on, parts.clock.timeless, self._chain
+                    parts.clock.now(),
+                    parts.is_on,
+                    parts.clock.timeless,
+                    self._chain,
+                    parts.slots.most_mb,
                 )
                 while self._flow.ready:
                     self._consider(self._flow.ready.popleft(), snapshot)

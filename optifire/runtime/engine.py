@@ -18,7 +18,6 @@ from optifire.core.job import Job
 from optifire.core.ports import Clock, Tick
 from optifire.core.run import RunKind
 from optifire.core.types import PluginId, RunId
-from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.orchestrator import EVENT_GRACE, Orchestrator, firings_of_events
 from optifire.runtime.overlap import LiveRuns, Manner
@@ -26,6 +25,7 @@ from optifire.runtime.parts import Parts, listeners_of
 from optifire.runtime.planner import Planner
 from optifire.runtime.recorder import Recorder
 from optifire.runtime.runner import Runner
+from optifire.runtime.slots import Slots
 from optifire.runtime.supervisor import Report, Supervisor, Work
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from optifire.core.job import Effect, Job, Overlap
-from optifire.runtime.admission import NonRun, Slots, skipped
+from optifire.runtime.admission import NonRun, skipped
 from optifire.runtime.dataflow import Node
 from optifire.runtime.overlap import LiveRuns, Manner, Move, Waiting, decide
+from optifire.runtime.slots import Slots
 
 _DISPLACED = skipped("overlap", "a newer occurrence took its place")
 

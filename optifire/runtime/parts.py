@@ -9,12 +9,12 @@ from optifire.core.graph import Graph
 from optifire.core.job import Job
 from optifire.core.ports import Clock
 from optifire.core.types import PluginId
-from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.needs import ScheduleOf
 from optifire.runtime.overlap import LiveRuns
 from optifire.runtime.recorder import Recorder
 from optifire.runtime.runner import Runner
+from optifire.runtime.slots import Slots
 
 
 @dataclass(frozen=True, slots=True)

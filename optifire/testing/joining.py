@@ -17,13 +17,13 @@ from optifire.core.types import PluginId, fold_id
 from optifire.host.build import Ground, build_catalog
 from optifire.host.catalog import HOST_NAMES, Catalog
 from optifire.host.descriptions import Descriptions
-from optifire.runtime.admission import Slots
 from optifire.runtime.aps_trigger import rebuild
 from optifire.runtime.blackboard import Blackboard, marker_of
 from optifire.runtime.clock import VirtualClock
 from optifire.runtime.engine import Program, Rooms
 from optifire.runtime.recorder import LiveRecorder
 from optifire.runtime.runner import Runner
+from optifire.runtime.slots import Slots
 from optifire.store.memory import MemoryStore
 from optifire.testing.asked import ONLY
 from optifire.testing.feeds import reader_of

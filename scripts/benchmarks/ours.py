@@ -15,13 +15,13 @@ from optifire.core.job import Code, Job, Misfire, Need, Placement
 from optifire.core.ports import Clock, Worker
 from optifire.core.schedule import Schedule, parse_schedule
 from optifire.core.types import PluginId
-from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.bus import CommitBus
 from optifire.runtime.clock import SystemClock, wall_now
 from optifire.runtime.engine import Engine, Pace, Program, Rooms
 from optifire.runtime.recorder import LiveRecorder
 from optifire.runtime.runner import Runner
+from optifire.runtime.slots import Slots
 from optifire.runtime.timer import ApsTimer
 from optifire.runtime.tuning import settle
 from optifire.store.reader import LedgerReader

@@ -21,7 +21,6 @@ from optifire.core.ports import Clock, Outcome, Published, RunRequest
 from optifire.core.run import TERMINAL, Failure, RunStatus
 from optifire.core.schedule import parse_schedule
 from optifire.core.types import Encoded, PluginId
-from optifire.runtime.admission import Slots
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.clock import SystemClock, VirtualClock
 from optifire.runtime.cycle import Cycle, CycleEnd
@@ -30,6 +29,7 @@ from optifire.runtime.overlap import LiveRuns
 from optifire.runtime.parts import Parts, listeners_of
 from optifire.runtime.recorder import LiveRecorder, Recorder, ReplayRecorder
 from optifire.runtime.runner import Runner
+from optifire.runtime.slots import Slots
 
 START = datetime(2018, 11, 23, 11, 59, 30, tzinfo=UTC)
 NOON = datetime(2018, 11, 23, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The way in: gates, slots, and who goes while others of its lane are busy."""
+"""The way in: gates, and who goes while others of its lane are busy."""
 
 import asyncio
 from dataclasses import replace
@@ -6,15 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from optifire.core.calendar import AlwaysOpen, RegularHours, SessionTable
 from optifire.core.firing import Firing
 from optifire.core.job import MOST_TURNS, Code, Job, Overlap, Placement
 from optifire.core.schedule import parse_schedule
 from optifire.core.types import PluginId
-from optifire.runtime.admission import NonRun, Slots, Snapshot, admit
+from optifire.runtime.admission import NonRun, Snapshot, admit
 
 NOON = datetime(2018, 11, 23, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -53,6 +51,10 @@ def snapshot(now: datetime = NOON, **fields: Any) -> Snapshot:
 # --- gates ------------------------------------------------------------------------------------
 
 OVER = "refused(over capacity: its deadline passed while it waited)"
+LARGE = (
+    "refused(over capacity: its memory limit of 64 MB is more than system.max_ram_mb, 63 MB, "
+    "allows: lower its budget.mem_mb or raise that)"
+)
 OPEN = "missed(late: the market opened before the machine was idle)"
 
 
@@ -69,6 +71,9 @@ OPEN = "missed(late: the market opened before the machine was idle)"
         (firing(category="exec"), snapshot(NOON + 1.01 * MINUTE), OVER),
         (firing(category="exec"), snapshot(NOON + 9 * MINUTE, timeless=True), ""),
         (firing(deadline=5.0), snapshot(NOON + MINUTE), OVER),
+        (firing(), snapshot(most_mb=64.0), ""),
+        (firing(), snapshot(most_mb=63.0), LARGE),
+        (firing(placement=Placement.INLINE), snapshot(most_mb=63.0), ""),
         (firing(), snapshot(NOON + 999 * MINUTE), ""),
         (firing(idle=True), snapshot(), OPEN),
         (firing(idle=True), snapshot(timeless=True), ""),
@@ -95,92 +100,6 @@ async def test_what_a_half_day_skips_is_recorded_and_not_run(world: Any, kit: An
         await timer.settle()
     assert world.status("a") == "skipped(half day)"
     assert world.worker.requests == []
-
-
-# --- slots ------------------------------------------------------------------------------------
-
-
-def test_slots_are_given_by_priority_then_due_then_id() -> None:
-    slots, went = Slots(1), []
-    held = firing("held")
-    assert slots.take(held, lambda: None)
-    waiting = [
-        firing("c"),
-        firing("b"),
-        firing("late", due=NOON + MINUTE, priority=10),
-        firing("early", priority=10),
-    ]
-    for one in waiting:
-        assert not slots.take(one, lambda one=one: went.append(one))  # type: ignore[misc]
-    slots.give_back(held)
-    while len(slots):
-        slots.give_back(went[-1])
-    assert [one.job.plugin_id for one in went] == ["early", "late", "b", "c"]
-    assert slots.waiting == 0
-
-
-def test_risk_and_exec_have_a_slot_of_their_own_each() -> None:
-    slots = Slots(1)
-    taken = [firing("a"), firing("r", "risk"), firing("e", "exec")]
-    assert all(slots.take(one, lambda: None) for one in taken)
-    assert not slots.take(firing("r2", "risk"), lambda: None)
-    assert not slots.take(firing("b"), lambda: None)
-    assert (len(slots), slots.waiting) == (3, 2)
-
-
-def test_a_reserved_slot_that_comes_free_goes_past_those_who_may_not_have_it() -> None:
-    slots, went = Slots(1), []
-    common, risk = firing("a"), firing("r", "risk")
-    assert slots.take(common, lambda: None)
-    assert slots.take(risk, lambda: None)
-    slots.take(firing("b", priority=1), lambda: went.append("b"))
-    slots.take(firing("r2", "risk"), lambda: went.append("r2"))
-    slots.give_back(risk)
-    assert went == ["r2"]
-    slots.give_back(common)
-    assert went == ["r2", "b"]
-
-
-def test_inline_runs_need_no_slot() -> None:
-    slots = Slots(0)
-    one = firing(placement=Placement.INLINE)
-    assert slots.take(one, lambda: None)
-    slots.give_back(one)
-    assert len(slots) == 0
-
-
-def test_one_that_gives_up_waiting_is_not_given_a_slot() -> None:
-    slots = Slots(1)
-    held, gone, went = firing("a"), firing("b"), []
-    assert slots.take(held, lambda: None)
-    assert not slots.take(gone, lambda: went.append("b"))
-    slots.give_back(gone)
-    assert slots.waiting == 0
-    slots.give_back(held)
-    assert (went, len(slots)) == ([], 0)
-    slots.give_back(held)
-    assert slots.take(held, lambda: None)
-
-
-@given(st.lists(st.tuples(st.sampled_from(["alpha", "risk", "exec"]), st.booleans()), max_size=40))
-def test_however_slots_are_taken_and_given_back_none_is_lost(steps: list[tuple[str, bool]]) -> None:
-    slots = Slots(2)
-    known: list[Firing] = []
-    for number, (category, gives_back) in enumerate(steps):
-        if gives_back and known:
-            slots.give_back(known.pop(number % len(known)))
-        else:
-            one = firing(f"j{number}", category)
-            slots.take(one, lambda: None)
-            known.append(one)
-        held = [one for one in known if slots.holds(one)]
-        assert len(held) == len(slots) <= 4
-        assert len(held) + slots.waiting == len(known)
-        common = [one for one in known if one.job.category == "alpha" and not slots.holds(one)]
-        assert not common or len(slots) >= 2
-    for one in known:
-        slots.give_back(one)
-    assert len(slots) == slots.waiting == 0
 
 
 # --- lanes ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from optifire.core.job import Overlap
 from optifire.core.ports import Outcome, RunRequest
 from optifire.core.run import RunStatus
-from optifire.runtime.admission import Slots
+from optifire.runtime.slots import Slots
 
 MINUTE = timedelta(minutes=1)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from optifire.core.job import Overlap
 from optifire.core.ports import Outcome, RunRequest
 from optifire.core.run import Failure, RunStatus
-from optifire.runtime.admission import Slots
+from optifire.runtime.slots import Slots
 
 DAY = timedelta(days=1)
 

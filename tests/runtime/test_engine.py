@@ -9,9 +9,9 @@ import pytest
 from optifire.core.errors import NotFoundError, StateError
 from optifire.core.job import Overlap
 from optifire.core.run import RunStatus
-from optifire.runtime.admission import Slots
 from optifire.runtime.clock import VirtualClock
 from optifire.runtime.engine import Pace
+from optifire.runtime.slots import Slots
 
 MINUTE = timedelta(minutes=1)
 

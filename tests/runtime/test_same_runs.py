@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from optifire.core.ledger import Statement
 from optifire.core.ports import Outcome, Published, RunRequest
 from optifire.core.run import Failure, Reason, RunStatus
-from optifire.runtime.admission import Slots
 from optifire.runtime.clock import VirtualClock
 from optifire.runtime.engine import Pace
+from optifire.runtime.slots import Slots
 
 LENGTH = timedelta(minutes=8)
 SCHEDULES = (

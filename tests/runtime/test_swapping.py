@@ -9,8 +9,8 @@ from optifire.core.job import Misfire, Overlap, Placement
 from optifire.core.ports import Outcome, RunRequest
 from optifire.core.run import RunStatus
 from optifire.core.types import PluginId
-from optifire.runtime.admission import Slots
 from optifire.runtime.engine import Program
+from optifire.runtime.slots import Slots
 
 MINUTE = timedelta(minutes=1)
 

@@ -1,0 +1,53 @@
+"""How much memory the service leaves to its runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from optifire.core.limits import MIB
+from optifire.ops.readings import memory_total, resident
+
+if TYPE_CHECKING:
+    from optifire.core.settings import SystemSettings
+
+#: Seconds for which it is taken as unchanged what the service itself uses.
+AGE: Final = 1.0
+
+
+@dataclass(slots=True)
+class Room:
+    """What there is for the service and its runs, less what its standing processes use.
+
+    It satisfies `optifire.runtime.slots.Room`.
+
+    Parameters
+    ----------
+    most_mb
+        What all may use together, in megabytes of 2**20 bytes.
+    pids
+        Gives the processes that stand: the service and its zygotes.
+    monotonic
+        Gives seconds that only grow.
+    """
+
+    most_mb: float
+    pids: Callable[[], Sequence[int]]
+    monotonic: Callable[[], float]
+    _used: tuple[float, float] | None = field(default=None, init=False)
+
+    def left_mb(self) -> float:
+        """Give how much the service leaves to its runs now."""
+        now = self.monotonic()
+        if self._used is None or now - self._used[0] > AGE:
+            self._used = (now, resident(self.pids()) / MIB)
+        return self.most_mb - self._used[1]
+
+
+def room_of(
+    settings: SystemSettings, pids: Callable[[], Sequence[int]], monotonic: Callable[[], float]
+) -> Room:
+    """Give the room that the settings leave on this machine."""
+    return Room(settings.memory_on(memory_total(os.getpid()) / MIB), pids, monotonic)
