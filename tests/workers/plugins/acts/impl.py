@@ -24,6 +24,14 @@ def ok(**data: object) -> PluginResult:
     return PluginResult(success=True, data=data)
 
 
+def tell(context: PluginContext, pid: int) -> None:
+    """Write a process's number where the test looks for it, whole or not at all."""
+    where = context.config["where"]
+    with open(f"{where}.part", "w") as file:
+        file.write(str(pid))
+    os.replace(f"{where}.part", where)
+
+
 class Acts(Plugin):
     def describe(self) -> PluginMetadata:
         return PluginMetadata(plugin_id="acts", version="1", description="does as it is told")
@@ -101,7 +109,7 @@ class Acts(Plugin):
 
     async def loop_deaf(self, context: PluginContext) -> PluginResult:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        subprocess.Popen(["/bin/sleep", "1000"])
+        tell(context, subprocess.Popen(["/bin/sleep", "1000"]).pid)
         while True:
             pass
 
@@ -117,7 +125,13 @@ class Acts(Plugin):
                 continue
 
     async def leave_process(self, context: PluginContext) -> PluginResult:
-        return ok(pid=subprocess.Popen(["/bin/sleep", "1000"]).pid)
+        tell(context, subprocess.Popen(["/bin/sleep", "1000"]).pid)
+        return ok()
+
+    async def tell_and_loop(self, context: PluginContext) -> PluginResult:
+        tell(context, os.getpid())
+        while True:
+            pass
 
     async def leave_task(self, context: PluginContext) -> PluginResult:
         self.task = asyncio.create_task(asyncio.Event().wait())
