@@ -31,11 +31,12 @@ EXAMPLES = (
 )
 #: Where the commands stand, in the order of help.
 MODULES = (
-    "service", "runs", "when", "replay", "schedule", "calendar", "check", "config",
+    "service", "runs", "when", "replay", "schedule", "calendar", "check", "config", "budgets",
     "plugins", "authoring",
 )  # fmt: skip
 #: Words that have commands below them.
 GROUPS = {
+    "budgets": "Shows what runs cost against their budgets.",
     "calendar": "Shows sessions and declares closures.",
     "config": "Shows the configuration, compares its versions and restores one.",
     "plugins": "Lists, makes, checks and switches plugins.",

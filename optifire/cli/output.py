@@ -65,7 +65,10 @@ class Output:
     def table(
         self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = ""
     ) -> None:
-        """Print rows below their headings; figures are aligned to the right."""
+        """Print rows below their headings; figures are aligned to the right.
+
+        A cell that is a `rich.text.Text` keeps its own style.
+        """
         from rich import box
         from rich.table import Table
         from rich.text import Text
@@ -73,12 +76,15 @@ class Output:
         table = Table(
             box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False
         )
-        cells = [[shown(cell) for cell in row] for row in rows]
+        given = [list(row) for row in rows]
+        cells = [[shown(cell) for cell in row] for row in given]
         for index, name in enumerate(columns):
             figures = bool(cells) and all(is_figure(row[index]) for row in cells)
             table.add_column(name, justify="right" if figures else "left", overflow="fold")
-        for row in cells:
-            table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
+        for row, texts in zip(given, cells, strict=True):
+            styled = (Text(text, style=COLOURS.get(text, "")) for text in texts)
+            pairs = zip(row, styled, strict=True)
+            table.add_row(*(cell if isinstance(cell, Text) else text for cell, text in pairs))
         self.console().print(table)
 
 

@@ -286,6 +286,55 @@ FROM (
 UNION ALL
 SELECT subject, max(at_us) FROM notes WHERE kind = 'enabled' GROUP BY subject
 
+-- name: latest_due
+SELECT max(due_us) FROM runs
+
+-- name: ended_runs
+-- Runs that began and have ended, by all that is counted of them; over_budget has the breach that
+-- stopped it as its reason.
+SELECT
+    plugin_id,
+    measured,
+    breaches,
+    CASE WHEN status = 'over_budget' THEN reason_code END AS stopped_for,
+    count(*)
+FROM runs
+WHERE due_us >= ? AND started_us IS NOT NULL AND status NOT IN ('due', 'running')
+GROUP BY 1, 2, 3, 4
+
+-- name: spreads
+-- {figure} is cpu_ms or mem_mb. Percentiles by nearest rank: the figure at place ceil(p * n).
+WITH figures AS (
+    SELECT
+        plugin_id,
+        {figure} AS figure,
+        row_number() OVER (PARTITION BY plugin_id ORDER BY {figure}) AS place,
+        count(*) OVER (PARTITION BY plugin_id) AS total
+    FROM runs
+    WHERE
+        due_us >= :since
+        AND started_us IS NOT NULL
+        AND status NOT IN ('due', 'running')
+        AND (:status IS NULL OR status = :status)
+        AND {figure} IS NOT NULL
+)
+
+SELECT
+    plugin_id,
+    total,
+    max(CASE WHEN place = (total + 1) / 2 THEN figure END),
+    max(CASE WHEN place = (total * 99 + 99) / 100 THEN figure END),
+    max(figure)
+FROM figures
+GROUP BY plugin_id, total
+
+-- name: last_budgets
+-- The other columns are those of the row with the latest due: https://sqlite.org/lang_select.html#bareagg
+SELECT plugin_id, budget_cpu_ms, budget_mem_mb, max(due_us)
+FROM runs
+WHERE due_us >= ? AND started_us IS NOT NULL AND budget_cpu_ms IS NOT NULL
+GROUP BY plugin_id
+
 -- name: fill_features
 -- Temporary, on the writer's connection: who inserts what, and as of when, is the host's to say.
 CREATE TEMP TRIGGER fill_features INSTEAD OF INSERT ON main.features BEGIN

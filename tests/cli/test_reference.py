@@ -68,6 +68,7 @@ def test_the_run_record_lists_every_field(optifire: Program, home: Path) -> None
         ("run-info", ["run-info", "fe_garch@20181123T180000Z", "--logs"]),
         ("graph", ["graph"]),
         ("config show", ["config", "show"]),
+        ("budgets show", ["budgets", "show"]),
         ("plugins list", ["plugins", "list"]),
         ("plugins info", ["plugins", "info", "fe_garch", "--config"]),
         ("calendar show", ["calendar", "show", "--from", "2018-11-22", "--to", "2018-11-23"]),
