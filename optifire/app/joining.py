@@ -154,7 +154,7 @@ class Catalogs:
         self._scanner = Scanner(file=home.cache / "plugins.msgpack")
         descriptions = Descriptions(describer, home.cache / "descriptions.msgpack")
         kept = KeptCode(home.cache / "code")
-        self._ground = Ground(descriptions, self.calendars.get, rebuild, kept)
+        self._ground = Ground(descriptions, self.calendars.get, rebuild, kept, home)
 
     async def build(self, configuration: Configuration, last: Catalog | None = None) -> Catalog:
         """Give the catalog of one configuration; a plugin at fault is listed with its reason."""

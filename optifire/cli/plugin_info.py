@@ -42,6 +42,7 @@ def info_of(known: Knowledge, plugin_id: str, *, config: bool) -> dict[str, Any]
     shape["metadata"] = plain(dict(said.metadata)) if said else {}
     shape["plan"] = plain(dict(said.plan)) if said else {}
     shape["job"] = None if job is None else job_of(job)
+    shape["permissions"] = permissions_of(listed, said, job)
     shape["needed_by"] = list(known.catalog.graph.consumers_of(listed.plugin_id))
     if config:
         shape["config"] = sources_of(listed)
@@ -94,6 +95,19 @@ def job_of(job: Job) -> dict[str, Any]:
     }
 
 
+def permissions_of(
+    listed: Listed, said: Description | None, job: Job | None
+) -> dict[str, list[str]]:
+    """Give what it declares, what the operator grants, and what both come to while it is on."""
+    stated = said.metadata.get("permissions") if said else None
+    granted = listed.entry.get("permissions") if listed.entry else None
+    return {
+        "declared": [str(word) for word in stated or ()],
+        "granted": list(granted or ()),
+        "effective": [] if job is None else list(job.grants.words),
+    }
+
+
 def sources_of(listed: Listed) -> dict[str, dict[str, Any]]:
     """Give each value that some layer states, by key, with the place that states it."""
     leaves = {} if listed.entry is None else listed.entry.leaves
@@ -135,6 +149,7 @@ def show_info(shape: dict[str, Any], output: Output) -> None:
             ("budget", f"{budget['cpu_ms']:,.0f} ms of processor time, {budget['mem_mb']:,.0f} MB"),
             ("timeout", f"{job['timeout']:g} s, {job['retries']} retries, effect {job['effect']}"),
         ]
+    lines += [(name, ", ".join(words)) for name, words in shape["permissions"].items()]
     for name, text in lines:
         if text:
             output.line(f"  {name:10} {text}")

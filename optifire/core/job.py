@@ -15,6 +15,7 @@ from typing import Any
 
 from optifire.core.budget import Budget
 from optifire.core.errors import ContractError
+from optifire.core.permissions import NOTHING, Grants
 from optifire.core.schedule import Schedule
 from optifire.core.types import Category, PluginId
 
@@ -147,6 +148,8 @@ class Job:
     observes_machine: bool = False
     config: Mapping[str, Any] = field(default_factory=dict)
     config_hash: str = ""
+    #: What the plugin declares and the operator grants.
+    grants: Grants = NOTHING
 
     @property
     def is_risk(self) -> bool:

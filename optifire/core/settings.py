@@ -190,7 +190,16 @@ PLUGIN_FIELDS: tuple[Setting, ...] = (
         "Which folder to take the plugin from when several have it: builtin, or a folder.",
         otherwise="the only one there is",
     ),
+    Setting(
+        "permissions",
+        Kind.TEXTS,
+        "What it may touch of what it declares: network:<host>, network:<port>, fs:read:<path>, "
+        "fs:write:<path>, secrets:<name>, subprocess, trade.",
+        otherwise="nothing",
+    ),
 )
+#: Fields of an entry that are the operator's, and never the plugin's.
+OPERATORS = frozenset({"enabled", "source", "permissions"})
 #: Plan fields that ``defaults`` may set for every plugin at once: those that are not about one.
 DEFAULTABLE = frozenset(
     {
@@ -203,7 +212,7 @@ DEFAULTS_FIELDS = tuple(setting for setting in PLUGIN_FIELDS if setting.key in D
 PLAN_FIELDS = tuple(
     setting
     for setting in PLUGIN_FIELDS
-    if setting.key not in {"enabled", "budget.cpu_ms", "budget.mem_mb", "config", "source"}
+    if setting.key not in OPERATORS | {"budget.cpu_ms", "budget.mem_mb", "config"}
 )
 
 #: What the top level of features.yaml takes, apart from the entries of the mappings.

@@ -13,6 +13,7 @@ from optifire.host.config_schema import ConfigSchema
 from optifire.host.discovery import Candidate
 from optifire.host.documents import Document
 from optifire.host.findings import InvalidConfigError
+from optifire.host.granting import declared_grants
 
 
 def plan_document(candidate: Candidate, description: Description) -> Document:
@@ -58,6 +59,7 @@ def check_description(candidate: Candidate, description: Description) -> None:
                 remedy="Make them agree",
             )
     _check_metadata(description.metadata, impl)
+    declared_grants(description.metadata, impl)
     check_compatible(description.metadata, impl)
     document = plan_document(candidate, description)
     findings = list(Checker(document, PLAN_FIELDS).findings(document.data))
@@ -72,7 +74,7 @@ def _check_metadata(metadata: Mapping[str, Any], impl: str) -> None:
         number = isinstance(said, (int, float)) and not isinstance(said, bool) and said > 0
         if said is not None and not number:
             raise _bad_metadata(key, said, "a number above 0", impl)
-    for key in ("inputs", "outputs", "requires", "supported_platforms"):
+    for key in ("inputs", "outputs", "permissions", "requires", "supported_platforms"):
         said = metadata.get(key) or ()
         if not all(isinstance(each, str) and each for each in said):
             raise _bad_metadata(key, said, "a list of texts", impl)

@@ -1,6 +1,6 @@
 """One plugin on its way into the catalog: described, made a job, or kept on its old code."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from optifire.core.calendar import Calendar
@@ -8,7 +8,7 @@ from optifire.core.errors import ConfigError, ContractError, OptifireError, Plug
 from optifire.core.job import Job
 from optifire.core.ports import Description
 from optifire.core.reading import Rebuild
-from optifire.core.settings import Settings
+from optifire.core.settings import OPERATORS, Settings
 from optifire.core.types import PluginId, fold_id
 from optifire.host.catalog import Catalog, Listed, PluginState
 from optifire.host.described import check_description, plan_document, schema_defaults
@@ -17,6 +17,8 @@ from optifire.host.discovery import DEFAULT_FILE, Candidate
 from optifire.host.documents import Document, read_document
 from optifire.host.features import Entry, Features
 from optifire.host.findings import Finding
+from optifire.host.granting import NOTHING_RESERVED, Reserved, reserved
+from optifire.host.home import Home
 from optifire.host.jobs import Parts, build_job
 from optifire.host.kept_code import KeptCode
 from optifire.host.plugin_config import place_of
@@ -33,6 +35,11 @@ class Ground:
     calendars: CalendarLoader
     rebuild: Rebuild | None = None
     kept_code: KeptCode | None = None
+    home: Home | None = None
+
+    def reserved(self, plugin_paths: Sequence[str]) -> Reserved:
+        """Give the folders that nobody is granted."""
+        return NOTHING_RESERVED if self.home is None else reserved(self.home, plugin_paths)
 
 
 @dataclass(slots=True)
@@ -144,6 +151,7 @@ class Maker:
                 tz=entry.get("tz") or self.settings.market.tz,
                 rebuild=self.ground.rebuild,
                 variables=self.variables,
+                reserved=self.ground.reserved(self.features.plugin_paths),
             )
             job, notes = build_job(parts)
             if description.validates_config:
@@ -170,11 +178,11 @@ def _default_file(candidate: Candidate) -> list[Document]:
     if not file.exists():
         return []
     document = read_document(file)
-    if "enabled" in document.data:
+    for key in sorted(OPERATORS & set(document.data)):
         raise ContractError(
-            "a plugin cannot switch itself on",
-            where=document.where(("enabled",)),
-            remedy="Remove enabled",
+            f"a plugin cannot decide {key} for itself: that is the operator's",
+            where=document.where((key,)),
+            remedy=f"Remove {key}",
         )
     return [document]
 

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from optifire.core.budget import Budget, budget_for
@@ -23,6 +23,7 @@ from optifire.core.job import (
     Placement,
     parse_need,
 )
+from optifire.core.permissions import NOTHING, Grants
 from optifire.core.ports import Description
 from optifire.core.reading import Rebuild
 from optifire.core.schedule import Schedule, parse_schedule
@@ -31,6 +32,7 @@ from optifire.core.types import Category, PluginId
 from optifire.host.discovery import Candidate
 from optifire.host.features import Entry
 from optifire.host.findings import Finding, Level
+from optifire.host.granting import NOTHING_RESERVED, Reserved, grants_of
 from optifire.host.plugin_config import plugin_config
 
 EXEC_DEADLINE = 60.0
@@ -48,6 +50,8 @@ class Parts:
     tz: str | None = None
     rebuild: Rebuild | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    reserved: Reserved = NOTHING_RESERVED
+    grants: Grants = NOTHING
 
     @property
     def category(self) -> str:
@@ -70,6 +74,8 @@ def build_job(parts: Parts) -> tuple[Job, tuple[Finding, ...]]:
     """
     entry, metadata = parts.entry, parts.description.metadata
     _refuse_residents(parts)
+    grants, granting = grants_of(metadata, entry, parts.impl, parts.reserved)
+    parts = replace(parts, grants=grants)
     schedule, listens = _schedule(parts)
     _check_jitter(parts, schedule)
     placement, notes = _placement(parts)
@@ -79,19 +85,12 @@ def build_job(parts: Parts) -> tuple[Job, tuple[Finding, ...]]:
     if deadline is None and parts.category == Category.EXEC:
         deadline = EXEC_DEADLINE
     timeout = entry.get("timeout") or TIMEOUTS.get(parts.category, DEFAULT_TIMEOUT)
-    candidate = parts.candidate
     job = Job(
         plugin_id=PluginId(parts.description.plugin_id),
         version=str(metadata.get("version") or ""),
         category=parts.category,
         schedule=schedule,
-        code=Code(
-            str(candidate.folder),
-            parts.description.class_name,
-            candidate.checksum,
-            candidate.modules,
-            candidate.origin,
-        ),
+        code=_code(parts),
         listens=listens,
         needs=_needs(parts),
         inputs=tuple(metadata.get("inputs") or ()),
@@ -112,8 +111,20 @@ def build_job(parts: Parts) -> tuple[Job, tuple[Finding, ...]]:
             plugin_config(entry, parts.variables, parts.description.config_schema, parts.impl)
         ),
         config_hash=config_hash(entry),
+        grants=grants,
     )
-    return job, (*notes, *more)
+    return job, (*granting, *_forced(parts), *notes, *more)
+
+
+def _code(parts: Parts) -> Code:
+    candidate = parts.candidate
+    return Code(
+        str(candidate.folder),
+        parts.description.class_name,
+        candidate.checksum,
+        candidate.modules,
+        candidate.origin,
+    )
 
 
 def _refuse_residents(parts: Parts) -> None:
@@ -205,10 +216,22 @@ def _overlap(parts: Parts) -> Overlap:
 
 
 def _effect(parts: Parts) -> Effect:
+    """Give what running twice would do; who may trade never runs twice."""
+    if parts.grants.trade:
+        return Effect.EFFECTFUL
     asked = parts.entry.get("effect")
     if asked is None:
         return Effect.EFFECTFUL if parts.category == Category.EXEC else Effect.PURE
     return Effect(asked)
+
+
+def _forced(parts: Parts) -> Iterator[Finding]:
+    """Tell who asks for another effect than that of a plugin that may trade."""
+    asked = parts.entry.get("effect")
+    if parts.grants.trade and asked not in {None, Effect.EFFECTFUL}:
+        message = f"a plugin that may trade is effectful; effect: {asked} changes nothing"
+        where = parts.entry.source("effect")
+        yield Finding("effect", Level.WARNING, where, message, "Write effect: effectful")
 
 
 def _budget(parts: Parts) -> Budget:

@@ -59,7 +59,8 @@ def test_info_says_what_holds_and_where_each_value_comes_from(
 ) -> None:
     features = home / "configs" / "features.yaml"
     text = features.read_text(encoding="utf-8")
-    changed = text.replace("  fe_garch:\n", "  fe_garch:\n    budget: {cpu_ms: 321}\n")
+    more = "    budget: {cpu_ms: 321}\n    permissions: ['network:example.com']\n"
+    changed = text.replace("  fe_garch:\n", f"  fe_garch:\n{more}")
     features.write_text(changed, encoding="utf-8")
     shape = optifire("--home", home, "plugins", "info", "fe_garch", "--config", "--json").json
     assert shape["job"]["budget"]["cpu_ms"] == 321
@@ -68,8 +69,13 @@ def test_info_says_what_holds_and_where_each_value_comes_from(
     assert stated["value"] == 321
     assert "features.yaml:" in stated["source"]
     assert "plan()" in shape["config"]["schedule"]["source"]
+    # It is granted, and not declared.
+    assert shape["permissions"] == {
+        "declared": [], "granted": ["network:example.com"], "effective": []
+    }  # fmt: skip
     text = optifire("--home", home, "plugins", "info", "fe_garch").out
     assert "the close of each XNYS session" in text
+    assert "granted    network:example.com" in text
 
 
 def test_a_secret_that_was_set_by_a_variable_is_masked(

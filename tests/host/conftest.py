@@ -104,6 +104,7 @@ class World:
             descriptions=Descriptions(self.describer, home.cache / "descriptions.msgpack"),
             calendars=self._calendar,
             kept_code=KeptCode(home.cache / "code"),
+            home=home,
         )
         self.builtin = builtin
 

@@ -275,7 +275,7 @@ async def test_a_plugins_own_default_file_lies_below_features_yaml(world: World)
     made = job(await world.catalog(), "a")
     assert (made.priority, made.config) == (9, {"window": 6, "keep": 1})
     (folder / "defaults.yaml").write_text("enabled: true\n")
-    assert "a plugin cannot switch itself on" in reason(await world.catalog(), "a")
+    assert "a plugin cannot decide enabled for itself" in reason(await world.catalog(), "a")
 
 
 async def test_exec_is_never_retried_and_lint_says_so(world: World) -> None:
