@@ -150,6 +150,14 @@ class Job:
     config_hash: str = ""
     #: What the plugin declares and the operator grants.
     grants: Grants = NOTHING
+    #: The hooks that the plugin defines itself: `initialize`, `start`, `stop`, `cleanup`,
+    #: `handle_event`.
+    hooks: tuple[str, ...] = ()
+
+    @property
+    def handles_events(self) -> bool:
+        """Whether bus events are told to it, instead of starting runs."""
+        return "handle_event" in self.hooks
 
     @property
     def is_risk(self) -> bool:

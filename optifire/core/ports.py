@@ -5,7 +5,7 @@ Protocols only. ``app.py`` and ``child.py`` hand each room its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -99,6 +99,10 @@ class View(Protocol):
         """
 
 
+#: Records the writes, statements and events of a part of a run.
+Commit = Callable[["Outcome"], Awaitable[None]]
+
+
 @dataclass(slots=True)
 class RunRequest:
     """One attempt, as a worker is asked to make it.
@@ -119,6 +123,9 @@ class RunRequest:
     replay: bool = False
     #: A cancelled attempt is killed at once, without the grace in which it could tidy up.
     abrupt: bool = False
+    #: Records what a stream has made so far, as one transaction; raises `OptifireError` when it
+    #: was not written. None for what records its effects with its result.
+    commit: Commit | None = None
 
 
 @dataclass(frozen=True, slots=True)

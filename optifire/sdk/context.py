@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
+from optifire.core.errors import ContractError
 from optifire.core.logger import logger as plugin_logger
 
 #: Other names under which fields may be asked for.
@@ -117,6 +118,21 @@ class PluginContext:
     http: Any = None
     feed: Any = None
     secrets: Mapping[str, str] = field(default_factory=dict)
+
+    async def commit(self) -> None:
+        """Have what a stream wrote and published so far recorded as one transaction, now.
+
+        Raises
+        ------
+        ContractError
+            The plugin is no stream, whose schedule is ``@continuous``: what other runs leave is
+            recorded with their result. Or a statement failed; then nothing of it is recorded.
+        """
+        raise ContractError(
+            "commit() is for streams",
+            where=self.plugin_id or "context",
+            remedy="Return a result: what the run wrote and published is recorded with it",
+        )
 
     @property
     def event_bus(self) -> EventBus | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from optifire.workers.wire import decode_value, encode_value
 
 if TYPE_CHECKING:
     import logging
+    from datetime import datetime
 
     from optifire.core.job import Job
 
@@ -70,12 +71,20 @@ class RunContext(PluginContext):
 
     _order: Order
     _around: Surroundings
+    _commit: Callable[[], Awaitable[None]] | None
 
     def __init__(self, order: Order, around: Surroundings, fields: dict[str, Any]) -> None:
         # Not the dataclass's own: it would set all fields, the lazy ones too, at twice the time.
         self.__dict__ = fields
         self._order = order
         self._around = around
+
+    async def commit(self) -> None:
+        """Have what a stream wrote and published so far recorded as one transaction, now."""
+        if self._commit is None:
+            await super().commit()
+        else:
+            await self._commit()
 
     @cached_property
     def data_dir(self) -> Path:  # type: ignore[override]
@@ -131,13 +140,37 @@ def order_of(request: RunRequest, files: Path | str, config: bytes | None = None
         session=session_view(job.schedule.calendar, request.key.due),
         replay=request.replay,
         home=str(files),
+        stream=request.commit is not None,
     )
 
 
-def scope_of(order: Order, around: Surroundings) -> Scope:
-    """Give the scope in which helpers without arguments find instant and data."""
+def hook_order(job: Job, files: Path | str, now: datetime) -> Order:
+    """Give what a hook is told: an order without a run."""
+    return Order(
+        run_id="",
+        plugin_id=job.plugin_id,
+        due=now,
+        started=now,
+        attempt=0,
+        folder=job.code.folder,
+        class_name=job.code.class_name,
+        checksum=job.code.checksum,
+        config=encode_config(job),
+        given={},
+        events=(),
+        session=session_view(job.schedule.calendar, now),
+        replay=False,
+        home=str(files),
+    )
+
+
+def scope_of(order: Order, around: Surroundings, now: datetime | None = None) -> Scope:
+    """Give the scope in which helpers without arguments find instant and data.
+
+    The instant is the order's, unless another one is given.
+    """
     return Scope(
-        now=order.due,
+        now=now or order.due,
         run_id=order.run_id,
         plugin_id=order.plugin_id,
         bars=around.bars,
@@ -146,9 +179,14 @@ def scope_of(order: Order, around: Surroundings) -> Scope:
 
 
 def context_of(
-    order: Order, view: View, kept: Kept, scope: Scope, around: Surroundings
+    order: Order,
+    view: View,
+    kept: Kept,
+    scope: Scope,
+    around: Surroundings,
+    commit: Callable[[], Awaitable[None]] | None = None,
 ) -> PluginContext:
-    """Build the context of one attempt."""
+    """Build the context of one attempt; ``commit`` records what a stream has made so far."""
     fields: dict[str, Any] = {
         "config": around.decode(order.config),
         "db": Tables(view, kept, around.decode, order.plugin_id),
@@ -162,6 +200,7 @@ def context_of(
         "session": order.session,
         "events": [BusEvent(e.name, around.decode(e.data), e.source) for e in order.events],
         "secrets": {},
+        "_commit": commit,
     }
     return RunContext(order, around, fields)
 

@@ -40,6 +40,34 @@ class Kept:
     events: list[Published] = field(default_factory=list)
     undeclared: dict[str, None] = field(default_factory=dict)
 
+    def close(self) -> None:
+        """Take nothing more: whoever still holds the context is told so, and nothing is lost."""
+        self.writes, self.statements, self.events = _ClosedDict(), _ClosedList(), _ClosedList()
+
+
+def _closed() -> ContractError:
+    return ContractError(
+        "no run is in progress: nothing can be written or published now",
+        where="context",
+        remedy="Keep it on `self` and write it in run(), or with `await context.commit()`",
+    )
+
+
+class _ClosedList(list[Any]):
+    """Takes nothing."""
+
+    def append(self, _: object) -> None:
+        """Refuse; raises `ContractError`."""
+        raise _closed()
+
+
+class _ClosedDict(dict[str, Encoded]):
+    """Takes nothing."""
+
+    def __setitem__(self, _: str, __: object) -> None:
+        """Refuse; raises `ContractError`."""
+        raise _closed()
+
 
 class Values(MutableMapping[str, Any]):
     """The shared context: own writes, then what was given, then the host's, then all the rest."""

@@ -23,9 +23,12 @@ from optifire.workers.zygotes import WorkerSettings, Zygotes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+    from optifire.core.job import Job
     from optifire.core.ports import Description, Outcome, RunRequest
     from optifire.workers.floor import Floor
+    from optifire.workers.link import Link
     from optifire.workers.live import Live
 
 __all__ = ["IsolatedWorker", "WorkerSettings"]
@@ -41,7 +44,7 @@ class IsolatedWorker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._zygotes = Zygotes(settings)
-        self._watching = Watching()
+        self.watching = Watching()
         self._floors = Floors()
 
     async def start(self) -> None:
@@ -57,9 +60,18 @@ class IsolatedWorker:
         self._zygotes.watch(word)
 
     @property
+    def files(self) -> Path:
+        """Give the folder under which plugins have their own."""
+        return self._zygotes.files
+
+    async def link_for(self, job: Job) -> Link:
+        """Give the zygote for a job; raises `OptifireError` when there can be none."""
+        return await self._zygotes.for_modules(job.code.modules)
+
+    @property
     def watched(self) -> int:
         """How many runs are held to limits right now."""
-        return len(self._watching)
+        return len(self.watching)
 
     def zygote_pids(self) -> list[int]:
         """Give the process ids of the zygotes that live, for who watches the machine."""
@@ -76,9 +88,9 @@ class IsolatedWorker:
         except OptifireError as error:
             return not_made(error)
         try:
-            return await conduct(live, order, request, self._watching, self._floors.of(link))
+            return await conduct(live, order, request, self.watching, self._floors.of(link))
         finally:
-            self._watching.drop(live)
+            self.watching.drop(live)
             await ended(live)
             remove(temp_folder(self._zygotes.files, request.run_id, request.attempt))
 

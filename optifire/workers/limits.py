@@ -47,8 +47,11 @@ def attempt_within(limits: Limits | None, attempt: Callable[[], Outcome]) -> Out
     )
 
 
-def take_on(limits: Limits) -> None:
+def take_on(limits: Limits, *, for_life: bool = False) -> None:
     """Have the kernel hold this process to its limits.
+
+    One that makes many runs takes them on ``for_life``: without RLIMIT_CPU, which counts from the
+    beginning of the process.
 
     RLIMIT_DATA counts private writable pages whether they were touched or not, and what is there
     already came from the zygote, so the growth of exactly that figure is what is limited.
@@ -61,8 +64,9 @@ def take_on(limits: Limits) -> None:
         _lower(resource.RLIMIT_DATA, most, most + _RESERVED)
         sys.meta_path.insert(0, _RoomForNumpy(most + _RESERVED))
     _lower(resource.RLIMIT_AS, size + limits.address_bytes)
-    seconds = limits.cpu_backstop_s
-    _lower(resource.RLIMIT_CPU, seconds, seconds + 1)
+    if not for_life:
+        seconds = limits.cpu_backstop_s
+        _lower(resource.RLIMIT_CPU, seconds, seconds + 1)
     _lower(resource.RLIMIT_NOFILE, OPEN_FILES)
     _lower(resource.RLIMIT_FSIZE, FILE_BYTES)
     _lower(resource.RLIMIT_CORE, 0)

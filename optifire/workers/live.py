@@ -105,7 +105,7 @@ class Live:
 
     def stop_after(self, seconds: float) -> None:
         """Stop the child that many seconds from now, as overdue, if it has not ended by then."""
-        self._timers.append(self._loop.call_later(seconds, self._late))
+        self._timers.append(self._loop.call_later(seconds, self.late))
 
     def answered(self) -> None:
         """Take note that the child has nothing left to do: it has 200 ms to end by itself."""
@@ -118,7 +118,8 @@ class Live:
             timer.cancel()
         self._timers.clear()
 
-    def _late(self) -> None:
+    def late(self) -> None:
+        """Stop the child, as overdue: its time is up."""
         if not self.ended.done() and not self.breach:  # it is being stopped for that already
             self.overdue = True
             self.stop()

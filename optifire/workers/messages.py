@@ -16,6 +16,7 @@ import msgspec
 from optifire.core.errors import PluginFault
 from optifire.core.limits import Limits
 from optifire.core.ports import Event, Given, Outcome
+from optifire.core.run import Failure
 from optifire.sdk.context import SessionView
 
 #: Longest message that is taken from a child; what a run hands over is checked before it is sent.
@@ -34,7 +35,7 @@ class Order(_Message, tag="order"):
     """One attempt to make: the request without what only the service can hold.
 
     ``config`` is MessagePack; ``home`` is the folder under which the plugin has its own folders;
-    ``limits`` None: none are enforced.
+    ``limits`` None: none are enforced; ``stream``: it may commit what it made so far.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class Order(_Message, tag="order"):
     replay: bool
     home: str
     limits: Limits | None = None
+    stream: bool = False
 
 
 class Describe(_Message, tag="describe"):
@@ -65,6 +67,32 @@ class Accept(_Message, tag="accept"):
 
     folder: str
     config: bytes
+
+
+class Enter(_Message, tag="enter"):
+    """The child is to be the resident of a plugin: load it and call these hooks, in order."""
+
+    order: Order
+    hooks: Sequence[str]
+
+
+class Tell(_Message, tag="tell"):
+    """An event for ``handle_event``, at an instant."""
+
+    event: Event
+    at: datetime
+
+
+class Leave(_Message, tag="leave"):
+    """End what goes on, call these hooks, in order, and end."""
+
+    hooks: Sequence[str]
+
+
+class Committed(_Message, tag="committed"):
+    """What a stream handed over is written, unless there is an error: message, where, remedy."""
+
+    error: tuple[str, str, str] | None = None
 
 
 class Reply(_Message, tag="reply"):
@@ -107,12 +135,37 @@ class Done(_Message, tag="done"):
     """How the attempt ended.
 
     ``lost`` is what it printed beyond what was kept, in bytes; ``cpu`` the processor seconds that
-    the child itself says it took.
+    the child itself says it took, ``peak`` its peak of resident bytes if it lives on (0: unknown).
     """
 
     outcome: Outcome
     lost: int = 0
     cpu: float = 0.0
+    peak: int = 0
+
+
+class Commit(_Message, tag="commit"):
+    """What a stream has made so far, to be written as one transaction."""
+
+    outcome: Outcome
+
+
+class Entered(_Message, tag="entered"):
+    """The plugin of a resident is there, or why not."""
+
+    failure: Failure | None = None
+
+
+class Told(_Message, tag="told"):
+    """``handle_event`` has returned, or why not."""
+
+    failure: Failure | None = None
+
+
+class Left(_Message, tag="left"):
+    """The last hooks have returned, or why not."""
+
+    failure: Failure | None = None
 
 
 class Described(_Message, tag="described"):
@@ -144,8 +197,10 @@ class Faulty(_Message, tag="faulty"):
 
 
 Question = AskNames | AskValue | AskRows
-FromChild = Started | Question | Done | Described | Accepted | Faulty
-ToChild = Order | Describe | Accept | Reply
+FromStaying = Entered | Told | Left | Commit
+FromChild = Started | Question | Done | Described | Accepted | Faulty | FromStaying
+ToStaying = Enter | Tell | Leave | Committed
+ToChild = Order | Describe | Accept | Reply | ToStaying
 
 
 # --- service and zygote -----------------------------------------------------------------------

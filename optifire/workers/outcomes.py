@@ -60,8 +60,11 @@ def within(outcome: Outcome, live: Live, limits: Limits | None) -> Outcome:
     if limits is None or live.overdue:
         return outcome
     what = live.breach or limits.hard_breach(outcome.usage) or _stopped_by_kernel(outcome, live)
-    if not what:
-        return outcome
+    return over_budget(outcome, limits, what) if what else outcome
+
+
+def over_budget(outcome: Outcome, limits: Limits, what: str) -> Outcome:
+    """Give the outcome of an attempt that went over a hard limit, ``cpu`` or ``memory``."""
     said = limits.told(what, outcome.usage)
     trace = outcome.failure.traceback if outcome.failure is not None else ""
     return Outcome(

@@ -26,6 +26,11 @@ async def answered(live: Live, question: say.Question, view: View) -> None:
             live.talk.send(reply)
 
 
+def refused(why: str) -> say.Reply:
+    """Give the reply to a question that cannot be answered."""
+    return say.Reply(error=(why, "context", "Ask in run(), and keep the answer on `self`"))
+
+
 async def _rows(live: Live, question: say.AskRows, view: View) -> say.Reply | None:
     """Answer a query, but not beyond the end of who asked."""
     query = asyncio.ensure_future(

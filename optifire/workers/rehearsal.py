@@ -19,7 +19,8 @@ from optifire.core.types import RunId
 from optifire.sdk.context import SessionView
 from optifire.workers import messages as say
 from optifire.workers.compiled import PACKAGE_FOLDER, kept_files
-from optifire.workers.serve import Attempts, Line
+from optifire.workers.line import Line
+from optifire.workers.serve import Attempts
 from optifire.workers.wire import encode_value
 
 if TYPE_CHECKING:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from optifire.core.errors import ContractError, PluginFault
-from optifire.core.types import Encoded
+from optifire.core.errors import PluginFault
 from optifire.sdk.scope import in_scope
 from optifire.workers import messages as say
 from optifire.workers.attempt import ended_by, finished
@@ -28,82 +26,14 @@ from optifire.workers.guard import fence
 from optifire.workers.limits import attempt_within
 from optifire.workers.loading import Loaded, instance, load, running
 from optifire.workers.seeding import reseed
+from optifire.workers.staying import Staying
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from optifire.core.ports import Given, Outcome
+    from optifire.core.ports import Outcome
     from optifire.sdk.plugin import Plugin
     from optifire.sdk.scope import Scope
+    from optifire.workers.line import Line
     from optifire.workers.printed import PipeWriter
-
-#: Below what the allocator takes from the kernel each time.
-_CHUNK: Final = 1 << 15
-
-
-class Line:
-    """The run's socket, blocking: questions are answered before the plugin goes on.
-
-    It satisfies `optifire.core.ports.View`.
-
-    Parameters
-    ----------
-    descriptor
-        Of a connected stream socket. Not a socket object, which costs a forked child more.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._frames = say.Frames()
-        self._waiting: list[bytes] = []
-        self._lock = threading.Lock()  # a plugin may ask from threads of its own
-        self._names: Sequence[str] | None = None
-
-    def receive(self) -> say.ToChild | None:
-        """Give the next message, None when the service has hung up."""
-        while not self._waiting:
-            wanted = max(_CHUNK, min(self._frames.wanted, 1 << 24))
-            data = os.read(self._descriptor, wanted)
-            if not data:
-                return None
-            self._waiting.extend(self._frames.feed(data))
-        return say.to_child.decode(self._waiting.pop(0))
-
-    def send(self, message: say.FromChild) -> None:
-        """Send one message."""
-        data = memoryview(say.framed(message))
-        while data:
-            data = data[os.write(self._descriptor, data) :]
-
-    def fresh(self) -> None:
-        """Forget what was known of the last run's view."""
-        self._names = None
-
-    def names(self) -> Sequence[str]:
-        """Give the names of all values that stood when the cycle began, sorted."""
-        if self._names is None:
-            self._names = self._ask(say.AskNames()).names
-        return self._names
-
-    def value(self, name: str) -> Given | None:
-        """Give one value of then, or None."""
-        return self._ask(say.AskValue(name)).given
-
-    async def fetch(self, sql: str, params: Encoded, *, one: bool) -> Encoded:
-        """Answer a query on the tables of then; raises `ContractError` naming the statement."""
-        reply = self._ask(say.AskRows(sql, params, one))
-        return Encoded(reply.rows)
-
-    def _ask(self, question: say.Question) -> say.Reply:
-        with self._lock:
-            self.send(question)
-            reply = self.receive()
-        if not isinstance(reply, say.Reply):
-            raise ContractError("the service has hung up", where="context")
-        if reply.error is not None:
-            message, where, remedy = reply.error
-            raise ContractError(message, where=where, remedy=remedy)
-        return reply
 
 
 class Attempts:
@@ -135,6 +65,8 @@ class Attempts:
             return described(message.folder, self._around.trigger)
         if isinstance(message, say.Accept):
             return accepted(message.folder, self._around.decode(message.config))
+        if isinstance(message, say.Enter):
+            return Staying(self._line, self._printed, self._around, self._loop).serve(message)
         if isinstance(message, say.Order):
             self._line.fresh()
             began = time.process_time()

@@ -37,6 +37,9 @@ class Talk:
         What was wrong with what the child sent, empty while all is well.
     over
         True when nothing more can come.
+    deliver
+        Is given each message as it arrives, and None when nothing more can come; then nobody
+        asks for the `next` one.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_garbage: Callable[[], None]) -> None:
@@ -50,6 +53,7 @@ class Talk:
         self._news: asyncio.Future[None] | None = None
         self.garbage = ""
         self.over = False
+        self.deliver: Callable[[FromChild | None], None] | None = None
         loop.add_reader(self._near.fileno(), self._readable)
 
     def send(self, message: say.ToChild) -> None:
@@ -114,6 +118,11 @@ class Talk:
         self._on_garbage()
 
     def _tell(self) -> None:
+        if self.deliver is not None:
+            while self._waiting:
+                self.deliver(self._waiting.popleft())
+            if self.over:
+                self.deliver(None)
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
 

@@ -8,31 +8,45 @@ costs two system calls a run, on files that stay open, and nothing at all while 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from optifire.core.budget import Measured, Usage
 from optifire.core.limits import MIB, Limits
 from optifire.workers.live import Live
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 #: Seconds between two looks.
 PERIOD: Final = 0.010
+#: The same for processes in which no run goes on, and the seconds over which these are judged.
+REST_PERIOD: Final = 1.0
+REST_WINDOW: Final = 60.0
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
-@dataclass(slots=True)
-class _Watched:
-    """One run: where its memory is read, its clock, and what it had when it began."""
+@dataclass(slots=True, eq=False)
+class Watched:
+    """One process: where its memory is read, its clock, and what it had when its run began.
+
+    ``deadline`` is the instant of the loop's time at which it is stopped; processor time is
+    counted anew after each ``window`` seconds.
+    """
 
     live: Live
     limits: Limits
     resident: int
     cpu: float
     statm: int
+    deadline: float = math.inf
+    window: float = math.inf
+    since: float = 0.0
 
     @property
     def clock(self) -> int:
@@ -41,11 +55,16 @@ class _Watched:
 
 
 class Watching:
-    """One poller for all live runs, on the running loop's timer while there are any."""
+    """One poller for all live runs, on the running loop's timer while there are any.
+
+    Processes that live on without a run are looked at once a second.
+    """
 
     def __init__(self) -> None:
-        self._watched: dict[int, _Watched] = {}
+        self._watched: dict[int, Watched] = {}
+        self._resting: dict[int, Watched] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._slow_timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -63,32 +82,85 @@ class Watching:
             live.on_forked = lambda: self._add(live, limits, resident, cpu)
 
     def _add(self, live: Live, limits: Limits, resident: int, cpu: float) -> None:
-        try:
-            statm = os.open(f"/proc/{live.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return  # it has ended, and been reaped
-        self._watched[id(live)] = _Watched(live, limits, resident, cpu, statm)
+        watched = _opened(live, limits, resident, cpu)
+        if watched is not None:
+            self.wake(watched)
+
+    def stay(self, live: Live, limits: Limits, *, resident: int) -> Watched | None:
+        """Watch a process that lives on, until `drop`; None when it has ended already."""
+        watched = _opened(live, limits, resident, 0.0)
+        if watched is not None:
+            self.rest(watched)
+        return watched
+
+    def wake(self, watched: Watched) -> None:
+        """Look at a process often: a run has begun in it."""
+        self._resting.pop(id(watched.live), None)
+        self._watched[id(watched.live)] = watched
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(PERIOD, self._look)
+
+    def rest(self, watched: Watched) -> None:
+        """Look at a process now and then: no run goes on in it.
+
+        What it does by itself may take, each minute, what a run may take.
+        """
+        loop = asyncio.get_running_loop()
+        self._watched.pop(id(watched.live), None)
+        self._resting[id(watched.live)] = watched
+        watched.deadline, watched.window = math.inf, REST_WINDOW
+        with suppress(OSError):  # it is gone, which its end will tell
+            watched.cpu, watched.since = time.clock_gettime(watched.clock), loop.time()
+        if self._slow_timer is None:
+            self._slow_timer = loop.call_later(REST_PERIOD, self._look_slowly)
 
     def drop(self, live: Live) -> None:
         """Watch a child no longer."""
         live.on_forked = None
-        watched = self._watched.pop(id(live), None)
-        if watched is not None:
-            os.close(watched.statm)
+        for where in (self._watched, self._resting):
+            watched = where.pop(id(live), None)
+            if watched is not None:
+                os.close(watched.statm)
         if not self._watched and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _look(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(PERIOD, self._look)
-        for watched in list(self._watched.values()):
-            with suppress(OSError):  # it is gone, which its end will tell
-                _judge(watched)
+        self._timer = None
+        if self._watched:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(PERIOD, self._look)
+            _judge_all(self._watched, loop.time())
+
+    def _look_slowly(self) -> None:
+        self._slow_timer = None
+        if self._resting:
+            loop = asyncio.get_running_loop()
+            self._slow_timer = loop.call_later(REST_PERIOD, self._look_slowly)
+            _judge_all(self._resting, loop.time())
 
 
-def _judge(watched: _Watched) -> None:
+def _opened(live: Live, limits: Limits, resident: int, cpu: float) -> Watched | None:
+    """Keep a process's file of its memory open; None when it has ended, and been reaped."""
+    try:
+        statm = os.open(f"/proc/{live.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    return Watched(live, limits, resident, cpu, statm)
+
+
+def _judge_all(processes: Mapping[int, Watched], now: float) -> None:
+    for watched in list(processes.values()):
+        with suppress(OSError):  # it is gone, which its end will tell
+            _judge(watched)
+            if now - watched.since > watched.window:
+                watched.since, watched.cpu = now, time.clock_gettime(watched.clock)
+        if now > watched.deadline:
+            watched.deadline = math.inf
+            watched.live.late()
+
+
+def _judge(watched: Watched) -> None:
     """Stop a run that is past a hard limit."""
     live, limits = watched.live, watched.limits
     used = _usage(watched)
@@ -102,7 +174,7 @@ def _judge(watched: _Watched) -> None:
     live.stop(signal.SIGKILL if at_once else signal.SIGTERM)
 
 
-def _usage(watched: _Watched) -> Usage:
+def _usage(watched: Watched) -> Usage:
     """Give what a live run has used so far; raises `OSError` once it is gone."""
     resident = int(os.pread(watched.statm, 128, 0).split()[1]) * _PAGE
     cpu = time.clock_gettime(watched.clock)

@@ -27,10 +27,11 @@ from optifire.workers import messages as say
 from optifire.workers.compiled import kept_files
 from optifire.workers.guarding import Guarding
 from optifire.workers.lazyloop import LazyLoop
+from optifire.workers.line import Line
 from optifire.workers.orphans import adopt_orphans, mark_run, sweep
 from optifire.workers.printed import print_to_descriptors, take_over_output
 from optifire.workers.rehearsal import rehearse
-from optifire.workers.serve import Attempts, Line
+from optifire.workers.serve import Attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -21,10 +21,8 @@ from optifire.core.ports import Event, Given, Outcome, RunRequest, Worker
 from optifire.core.run import RunKey, RunKind, RunStatus, Source
 from optifire.core.schedule import Schedule
 from optifire.core.types import Encoded, PluginId, RunId
-from optifire.workers.inline import InlineWorker
-from optifire.workers.isolated import IsolatedWorker, WorkerSettings
-from optifire.workers.pooled import PooledWorker
 from optifire.workers.wire import encode_value
+from tests.contracts.making import workers_of
 
 PLUGINS = Path(__file__).parent.parent / "workers" / "plugins"
 NOON = datetime(2018, 11, 23, 17, tzinfo=UTC)
@@ -113,27 +111,13 @@ def plain(outcome: Outcome) -> dict[str, Any]:
     return {key: msgspec.msgpack.decode(value) for key, value in outcome.outputs.items()}
 
 
-def make(kind: str, home: Path) -> Worker:
-    settings = WorkerSettings(home, home / "data")
-    if kind == "inline":
-        return InlineWorker(home / "data")
-    return IsolatedWorker(settings) if kind == "isolated" else PooledWorker(settings, size=3)
-
-
-async def _workers(kind: str, home: Path) -> AsyncIterator[Worker]:
-    worker = make(kind, home)
-    await worker.start()
-    yield worker
-    await worker.stop()
-
-
 @pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["inline", "isolated", "pooled"]
+    scope="module", loop_scope="module", params=["inline", "isolated", "pooled", "resident"]
 )
 async def worker(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Worker]:
-    async for made in _workers(request.param, tmp_path_factory.mktemp("home")):
+    async for made in workers_of(request.param, tmp_path_factory.mktemp("home")):
         yield made
 
 
@@ -164,9 +148,12 @@ async def test_a_run_sees_key_session_events_and_started(worker: Worker) -> None
     }
 
 
-async def test_an_instance_lives_for_one_run(worker: Worker) -> None:
-    for _ in range(3):
-        assert plain(await worker.run(request_for("count"))) == {"calls": 1}
+async def test_an_instance_lives_for_one_run_and_that_of_a_resident_on(worker: Worker) -> None:
+    lives_on = worker.name == "resident"
+    first = plain(await worker.run(request_for("count")))["calls"]
+    for more in (1, 2):
+        calls = first + more if lives_on else 1
+        assert plain(await worker.run(request_for("count"))) == {"calls": calls}
 
 
 async def test_random_numbers_follow_from_the_key(worker: Worker) -> None:
@@ -328,7 +315,8 @@ async def test_asyncio_works_as_everywhere(worker: Worker) -> None:
 async def test_a_run_after_any_other_is_not_harmed(worker: Worker) -> None:
     for do in ("fail", "exit_softly", "wait_for_ever", "give_object"):
         await worker.run(request_for(do, timeout=0.1))
-        assert plain(await worker.run(request_for("count"))) == {"calls": 1}
+        calls = plain(await worker.run(request_for("count")))["calls"]
+        assert calls == 1 or worker.name == "resident"
 
 
 async def test_cancelling_a_run_ends_it(worker: Worker) -> None:
@@ -374,7 +362,8 @@ async def test_processor_time_is_measured(worker: Worker) -> None:
     assert 100 <= usage.cpu_ms < 300
     assert usage.wall_ms is not None
     assert usage.wall_ms >= 100
-    assert usage.measured is (Measured.EXACT if worker.name == "inline" else Measured.METERED)
+    exact = worker.name in {"inline", "resident"}
+    assert usage.measured is (Measured.EXACT if exact else Measured.METERED)
 
 
 async def test_descriptors_and_processes_do_not_grow(worker: Worker) -> None:
