@@ -1,0 +1,89 @@
+"""Plugins that attack: each ends as it must with a reason, and nobody else notices."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from optifire.core.ledger import RunRow
+from optifire.core.run import RunStatus
+from tests.chaos.attacks import ATTACKS, PERIOD
+from tests.chaos.siege import GOOD, Look, Siege, look, more_open, zombies
+from trial import Trial, until
+
+#: Megabytes by which a service's memory goes up and down by itself.
+NOISE = 8.0
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was left of a siege when it was over."""
+
+    siege: Siege
+    before: Look
+    after: Look
+    more_open: Counter[str]
+    code: int
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """Give what a service looks like that every attacker has attacked at the same instants."""
+    siege = Siege(Trial(tmp_path_factory.mktemp("siege") / "home"), ATTACKS)
+    with siege.trial.service() as service:
+        siege.until_good()
+        before = look(service)
+        siege.attack()
+        last = siege.until_attacked(within=60)
+        siege.until_good(after=last)
+        until(lambda: not siege.strays() and not zombies(service), what="nobody left behind")
+        more = more_open(service, before)
+        after = look(service)
+        code = service.stop()
+    return Seen(siege, before, after, more, code)
+
+
+def said(row: RunRow) -> str:
+    """Give all that a record says of how its run ended."""
+    return f"{row.reason or ''} {row.failure.message if row.failure else ''}"
+
+
+@pytest.mark.row("O006")
+@pytest.mark.row("A100")
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_ends_as_it_must_and_says_why(seen: Seen, name: str) -> None:
+    attack = ATTACKS[name]
+    rows = [row for row in seen.siege.ended(name) if row.attempts]
+    assert rows
+    for row in rows:
+        assert row.status is attack.status, said(row)
+        assert attack.says in said(row)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_every_other_run_is_on_time_meanwhile(seen: Seen, name: str) -> None:
+    rows = seen.siege.rows(name)
+    assert {row.status for row in rows} == {RunStatus.SUCCEEDED}
+    dues = [row.key.due for row in rows]
+    assert dues == [dues[0] + n * timedelta(seconds=PERIOD) for n in range(len(dues))]
+
+
+def test_the_memory_of_the_service_returns_to_where_it_was(seen: Seen) -> None:
+    assert seen.after.memory < seen.before.memory + NOISE
+
+
+def test_no_descriptor_is_lost(seen: Seen) -> None:
+    assert seen.more_open == Counter()
+
+
+def test_nothing_of_a_pickle_is_carried_out(seen: Seen) -> None:
+    folder = seen.siege.trial.home.data / "plugins" / "answers_a_pickle"
+    assert folder.is_dir()
+    assert list(folder.iterdir()) == []
+
+
+def test_the_service_ends_in_order_afterwards(seen: Seen) -> None:
+    assert seen.code == 0
