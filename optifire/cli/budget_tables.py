@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from optifire.core.history import HEADROOM, LEAST_CPU_MS, LEAST_MEM_MB
 from optifire.core.limits import CPU_FACTOR, MEM_SLACK_MB
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from optifire.cli.advice import Change
     from optifire.cli.output import Output
 
 #: Cells of a bar.
@@ -46,6 +48,32 @@ def _lines(row: Mapping[str, Any], *, terminal: bool) -> list[list[object]]:
             [plugin, runs, unit + part, *said, bar, measured, _over(row["breaches"], what)]
         )
     return lines
+
+
+def show_advice(rows: Sequence[Mapping[str, Any]], output: Output) -> None:
+    """Print two lines for each plugin: the suggestion for each part of its budget."""
+    lines: list[list[object]] = []
+    for row in rows:
+        heads = ((row["plugin_id"], "; ".join(row["remarks"])), ("", ""))
+        for (key, (unit, _)), (plugin, remarks) in zip(WHAT.items(), heads, strict=True):
+            part = row[key]
+            said = [_number(part["p99"]), _number(part["budget"]), part["suggested"]]
+            lines.append([plugin, unit, f"{part['runs']:,}", *said, remarks])
+    output.table(["plugin", "", "runs", "p99", "budget", "suggested", "remarks"], lines)
+    output.line(
+        f"suggested: {HEADROOM:g} times the p99 of runs that succeeded, rounded up, at least "
+        f"{LEAST_CPU_MS} ms and {LEAST_MEM_MB} MB; `optifire budgets apply` writes it"
+    )
+
+
+def show_changes(planned: Sequence[Change], output: Output) -> None:
+    """Print a line for each part of a budget that changes."""
+    rows = [
+        (each.plugin_id, WHAT[key][0], _number(each.before[key]), _number(each.after[key]))
+        for each in planned
+        for key in each.after
+    ]
+    output.table(["plugin", "", "before", "after"], rows)
 
 
 def _over(breaches: Mapping[str, Mapping[str, int]], what: str) -> str:

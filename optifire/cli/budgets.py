@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from optifire.cli.knowledge import Knowledge
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from optifire.core.budget import Budget
     from optifire.core.history import Spread
     from optifire.core.limits import Limits
-    from optifire.core.run import RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +58,21 @@ async def costs(
     ids: Sequence[str],
     *,
     days: int | None = None,
-    status: RunStatus | None = None,
+    good: bool = False,
 ) -> Costs:
     """Read what the named plugins used, or all that ran; see `histories`.
 
-    ``path`` is None where the home has no ledger yet: then nothing ran.
+    With ``good`` percentiles are those of runs that succeeded where the plugin runs now: a worker
+    that a replay reuses pays for imports once, an inline run never. ``path`` is None where the
+    home has no ledger yet: then nothing ran.
 
     Raises
     ------
     NotFoundError
         Neither the home nor the ledger knows an id; it names the nearest ones.
     """
-    found = {} if path is None else await histories(path, days=days, status=status)
+    good_in = partial(worker_of, known) if good else None
+    found = {} if path is None else await histories(path, days=days, good_in=good_in)
     names = {fold_id(each): each for each in found}
     names |= {folded: listed.plugin_id for folded, listed in known.catalog.plugins.items()}
     for word in ids:
@@ -77,6 +80,12 @@ async def costs(
             raise not_found(word, [listed.plugin_id for listed in known.catalog.plugins.values()])
     chosen = dict.fromkeys(names[fold_id(word)] for word in ids) if ids else found
     return Costs(known, found, tuple(chosen))
+
+
+def worker_of(known: Knowledge, plugin_id: PluginId) -> Placement:
+    """Give the kind of worker in which a plugin runs; isolated where nobody says otherwise."""
+    job = known.catalog.jobs.get(plugin_id)
+    return Placement.ISOLATED if job is None else job.placement
 
 
 def cost_row(costs: Costs, plugin_id: PluginId) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``budgets``: what runs cost against their budgets."""
+"""``budgets``: what runs cost against their budgets, and budgets that follow from that."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from optifire.cli.parser import Command, option
 if TYPE_CHECKING:
     from optifire.cli.budgets import Costs
     from optifire.cli.output import Output
-    from optifire.core.run import RunStatus
 
 #: Days that one look goes back at most: a century.
 MOST_DAYS = 36_525
@@ -39,7 +38,34 @@ def show(arguments: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _costs(arguments: argparse.Namespace, status: RunStatus | None = None) -> Costs:
+def suggest(arguments: argparse.Namespace, output: Output) -> int:
+    """Suggest budgets from what runs used that succeeded."""
+    from optifire.cli.advice import advice_row
+    from optifire.cli.budget_tables import show_advice
+
+    costs = _costs(arguments, good=True)
+    rows = [advice_row(costs, each) for each in costs.chosen if each in costs.found]
+    tell_missing(costs, arguments, output)
+    if output.json:
+        output.data(rows)
+    elif rows:
+        show_advice(rows, output)
+    return 0
+
+
+def apply(arguments: argparse.Namespace, output: Output) -> int:
+    """Write what `suggest` says to features.yaml."""
+    from optifire.cli.applying import apply_advice
+
+    costs = _costs(arguments, good=True)
+    tell_missing(costs, arguments, output)
+    for plugin_id in costs.chosen if arguments.ids else ():
+        if plugin_id not in costs.known.catalog.jobs:
+            output.note(f"note: {plugin_id} is off, so it has no budget to change")
+    return apply_advice(costs, arguments, output)
+
+
+def _costs(arguments: argparse.Namespace, *, good: bool = False) -> Costs:
     """Read the home, and its ledger or the one that was named."""
     from optifire.cli.budgets import costs
     from optifire.cli.house import home_of
@@ -51,7 +77,7 @@ def _costs(arguments: argparse.Namespace, status: RunStatus | None = None) -> Co
 
     async def read() -> Costs:
         known = await look(home)
-        return await costs(known, path, arguments.ids, days=arguments.days, status=status)
+        return await costs(known, path, arguments.ids, days=arguments.days, good=good)
 
     return wait_for(read())
 
@@ -79,5 +105,28 @@ COMMANDS = (
         "Shows what runs used of processor time and memory, against budget and limit.",
         ("budgets show", "budgets show fe_garch --days 30", "budgets show --db replay.db --json"),
         WHICH,
+    ),
+    Command(
+        ("budgets", "suggest"),
+        suggest,
+        "Suggests budgets: 1.3 times what 99 of 100 runs that succeeded stayed within.",
+        ("budgets suggest", "budgets suggest fe_garch --days 90 --json"),
+        WHICH,
+        "It takes 20 such runs in the kind of worker that the plugin has now; those in the warm\n"
+        "workers of a replay do not count. Runs that failed or were stopped do not say what is\n"
+        "needed.",
+    ),
+    Command(
+        ("budgets", "apply"),
+        apply,
+        "Writes the suggested budgets to features.yaml, and shows the difference first.",
+        ("budgets apply --dry-run", "budgets apply fe_garch fe_kalman", "budgets apply --yes"),
+        (
+            *WHICH,
+            option("--yes", action="store_true", help="do not ask"),
+            option("--dry-run", action="store_true", help="write nothing"),
+        ),
+        "Nothing else in the file changes. A running service takes it over at once, as a version\n"
+        "of the configuration.",
     ),
 )

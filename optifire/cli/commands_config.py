@@ -57,7 +57,7 @@ def diff(arguments: argparse.Namespace, output: Output) -> int:
     old = chosen(found, arguments.old, home) if arguments.old else _latest(found, home)
     new = chosen(found, arguments.new, home).files if arguments.new else texts_of(home)
     lines = {
-        name: _difference(name, old.files.get(name, ""), new.get(name, ""))
+        name: difference(name, old.files.get(name, ""), new.get(name, ""))
         for name in sorted({*old.files, *new})
     }
     changed = {name: text for name, text in lines.items() if text}
@@ -168,7 +168,8 @@ def _latest(found: Sequence[ConfigVersion], home: Home) -> ConfigVersion:
     )
 
 
-def _difference(name: str, old: str, new: str) -> str:
+def difference(name: str, old: str, new: str) -> str:
+    """Give how a file changed, in the unified form; empty if it did not."""
     lines = difflib.unified_diff(
         old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{name}", f"b/{name}"
     )

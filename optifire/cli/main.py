@@ -36,7 +36,7 @@ MODULES = (
 )  # fmt: skip
 #: Words that have commands below them.
 GROUPS = {
-    "budgets": "Shows what runs cost against their budgets.",
+    "budgets": "Shows what runs cost against their budgets, and suggests others.",
     "calendar": "Shows sessions and declares closures.",
     "config": "Shows the configuration, compares its versions and restores one.",
     "plugins": "Lists, makes, checks and switches plugins.",

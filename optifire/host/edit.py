@@ -7,7 +7,7 @@ it is written, and must say what it should and nothing else differently.
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,9 +230,25 @@ def edit_path(file: Path, path: tuple[str, ...], value: object) -> bool:
     return _edit(file, path, value, lambda raw: set_path(raw, path, value, str(file)))
 
 
-def _edit(file: Path, path: tuple[str, ...], value: object, change: Callable[[str], str]) -> bool:
+def preview(file: Path, values: Iterable[tuple[str, Sequence[str], object]]) -> tuple[str, str]:
+    """Give the text of features.yaml before and after edits that are not written yet.
+
+    ``values`` are (plugin id, keys, value), as `edit_file` takes one of them.
+    """
+    before = after = file.read_bytes().decode()
+    for plugin_id, keys, value in values:
+        _check_format(file, ("plugins", plugin_id, *keys), value)
+        after = set_value(after, plugin_id, keys, value, str(file))
+    return before, after
+
+
+def _check_format(file: Path, path: tuple[str, ...], value: object) -> None:
     if file.suffix not in {".yaml", ".yml"}:
         raise _by_hand(str(file), path, value)
+
+
+def _edit(file: Path, path: tuple[str, ...], value: object, change: Callable[[str], str]) -> bool:
+    _check_format(file, path, value)
     raw = file.read_bytes().decode()
     edited = change(raw)
     if edited == raw:

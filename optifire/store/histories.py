@@ -13,10 +13,9 @@ from optifire.store.ledgerfile import LedgerFile
 from optifire.store.queries import query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from optifire.core.run import RunStatus
     from optifire.store.rows import Row
 
 #: Before every instant that a ledger knows.
@@ -24,7 +23,7 @@ _ALWAYS = -(2**63)
 
 
 async def histories(
-    path: Path, *, days: int | None = None, status: RunStatus | None = None
+    path: Path, *, days: int | None = None, good_in: Callable[[PluginId], str] | None = None
 ) -> Mapping[PluginId, History]:
     """Give what the runs of each plugin used, as of one point in time; a service may write on.
 
@@ -34,8 +33,9 @@ async def histories(
         The ledger.
     days
         Only runs due in the so many days up to the latest one of the ledger; None: all.
-    status
-        Percentiles of runs with this status alone; everything else counts all of them.
+    good_in
+        Gives the kind of worker that counts for a plugin. Percentiles are then those of runs that
+        succeeded in such a worker; everything else counts all runs.
 
     Raises
     ------
@@ -47,9 +47,8 @@ async def histories(
     try:
         await file.rows("BEGIN")
         since = await _since(file, days)
-        asked = {"since": since, "status": None if status is None else status.value}
-        cpu = await _spreads(file, "cpu_ms", asked)
-        mem = await _spreads(file, "mem_mb", asked)
+        cpu = await _spreads(file, "cpu_ms", since, good_in)
+        mem = await _spreads(file, "mem_mb", since, good_in)
         counted = await file.rows(query("ended_runs"), (since,))
         budgets = await file.rows(query("last_budgets"), (since,))
     finally:
@@ -64,9 +63,14 @@ async def _since(file: LedgerFile, days: int | None) -> int:
     return int(latest) - timedelta(days=days) // timedelta(microseconds=1)
 
 
-async def _spreads(file: LedgerFile, figure: str, asked: Mapping[str, object]) -> dict[str, Spread]:
+async def _spreads(
+    file: LedgerFile, figure: str, since: int, good_in: Callable[[PluginId], str] | None
+) -> dict[str, Spread]:
+    asked = {"since": since, "good": good_in is not None}
     found = await file.rows(query("spreads").replace("{figure}", figure), asked)
-    return {row[0]: Spread(*row[1:]) for row in found}
+    return {
+        row[0]: Spread(*row[2:]) for row in found if good_in is None or good_in(row[0]) == row[1]
+    }
 
 
 def _together(

@@ -304,29 +304,34 @@ GROUP BY 1, 2, 3, 4
 
 -- name: spreads
 -- {figure} is cpu_ms or mem_mb. Percentiles by nearest rank: the figure at place ceil(p * n).
+-- With :good only of runs that succeeded, and for each kind of worker by itself.
 WITH figures AS (
-    SELECT
-        plugin_id,
-        {figure} AS figure,
-        row_number() OVER (PARTITION BY plugin_id ORDER BY {figure}) AS place,
-        count(*) OVER (PARTITION BY plugin_id) AS total
+    SELECT plugin_id, iif(:good, worker, '') AS place_of_work, {figure} AS figure
     FROM runs
     WHERE
         due_us >= :since
         AND started_us IS NOT NULL
-        AND status NOT IN ('due', 'running')
-        AND (:status IS NULL OR status = :status)
+        AND iif(:good, status = 'succeeded', status NOT IN ('due', 'running'))
         AND {figure} IS NOT NULL
+),
+
+ordered AS (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY plugin_id, place_of_work ORDER BY figure) AS place,
+        count(*) OVER (PARTITION BY plugin_id, place_of_work) AS total
+    FROM figures
 )
 
 SELECT
     plugin_id,
+    place_of_work,
     total,
     max(CASE WHEN place = (total + 1) / 2 THEN figure END),
     max(CASE WHEN place = (total * 99 + 99) / 100 THEN figure END),
     max(figure)
-FROM figures
-GROUP BY plugin_id, total
+FROM ordered
+GROUP BY plugin_id, place_of_work
 
 -- name: last_budgets
 -- The other columns are those of the row with the latest due: https://sqlite.org/lang_select.html#bareagg

@@ -1,16 +1,26 @@
 """A home, a ledger that was really played, and the program as a function."""
 
+import asyncio
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from optifire.cli.main import main
+from optifire.core.budget import Budget, Measured, Usage, soft_breaches
+from optifire.core.ledger import Batch, RunRow, new_run
+from optifire.core.run import Reason, RunKey, RunStatus
+from optifire.core.types import PluginId
 from optifire.host.home import Home, init_home
+from optifire.store.sqlite import SqliteStore
+
+T = datetime(2018, 11, 23, 18, tzinfo=UTC)
+BUDGET = Budget(100.0, 32.0)  # what fe_garch has by its own estimate
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,7 @@ class Answer:
 
 
 Program = Callable[..., Answer]
+Ran = Callable[..., Path]
 
 
 @pytest.fixture
@@ -77,3 +88,39 @@ def fresh(home: Path) -> Path:
     for file in Home(home).data.glob("demo.db*"):
         file.unlink()
     return home
+
+
+def ended(plugin_id: str, number: int, cpu: float, mem: float | None, status: RunStatus) -> RunRow:
+    """Give a run that ended on day ``number``."""
+    row = new_run(RunKey(PluginId(plugin_id), T + timedelta(days=number)), status)
+    row.started_at = row.finished_at = row.key.due
+    measured = Measured.EXACT if mem is None else Measured.METERED
+    row.worker = "inline" if mem is None else "isolated"
+    row.usage, row.budget = Usage(cpu, mem, cpu, measured), BUDGET
+    row.breaches = soft_breaches(row.usage, BUDGET)
+    row.reason = Reason(row.breaches[0]) if status is RunStatus.OVER_BUDGET else None
+    return row
+
+
+@pytest.fixture
+def ran(fresh: Path) -> Ran:
+    """Give a home in whose ledger runs used so many (ms, MB) each, one a day."""
+
+    def fill(
+        plugin_id: str,
+        figures: Sequence[tuple[float, float | None]],
+        status: RunStatus = RunStatus.SUCCEEDED,
+        first: int = 0,
+    ) -> Path:
+        rows = [ended(plugin_id, first + n, *each, status) for n, each in enumerate(figures)]
+
+        async def write() -> None:
+            store = SqliteStore(Home(fresh).database("demo"), clock=lambda: T)
+            await store.open()
+            await store.commit(Batch(runs=rows))
+            await store.close()
+
+        asyncio.run(write())
+        return fresh
+
+    return fill

@@ -1,61 +1,14 @@
 """What runs cost, as the commands show it, of a ledger whose figures are known."""
 
-import asyncio
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from optifire.cli.budget_tables import BAR, use_bar
-from optifire.core.budget import Budget, Measured, Usage, soft_breaches
-from optifire.core.ledger import Batch, RunRow, new_run
-from optifire.core.run import Reason, RunKey, RunStatus
-from optifire.core.types import PluginId
-from optifire.host.home import Home
-from optifire.store.sqlite import SqliteStore
+from optifire.core.run import RunStatus
 
-from .conftest import Program
-
-T = datetime(2018, 11, 23, 18, tzinfo=UTC)
-BUDGET = Budget(100.0, 32.0)  # what fe_garch has by its own estimate
-Ran = Callable[..., Path]
-
-
-def ended(plugin_id: str, number: int, cpu: float, mem: float | None, status: RunStatus) -> RunRow:
-    """Give a run that ended on day ``number``."""
-    row = new_run(RunKey(PluginId(plugin_id), T + timedelta(days=number)), status)
-    row.started_at = row.finished_at = row.key.due
-    measured = Measured.EXACT if mem is None else Measured.METERED
-    row.usage, row.budget = Usage(cpu, mem, cpu, measured), BUDGET
-    row.breaches = soft_breaches(row.usage, BUDGET)
-    row.reason = Reason(row.breaches[0]) if status is RunStatus.OVER_BUDGET else None
-    return row
-
-
-@pytest.fixture
-def ran(fresh: Path) -> Ran:
-    """Give a home in whose ledger runs used so many (ms, MB) each, one a day."""
-
-    def fill(
-        plugin_id: str,
-        figures: Sequence[tuple[float, float | None]],
-        status: RunStatus = RunStatus.SUCCEEDED,
-        first: int = 0,
-    ) -> Path:
-        rows = [ended(plugin_id, first + n, *each, status) for n, each in enumerate(figures)]
-
-        async def write() -> None:
-            store = SqliteStore(Home(fresh).database("demo"), clock=lambda: T)
-            await store.open()
-            await store.commit(Batch(runs=rows))
-            await store.close()
-
-        asyncio.run(write())
-        return fresh
-
-    return fill
+from .conftest import Program, Ran
 
 
 def shown(optifire: Program, home: Path, *words: object) -> Any:
@@ -144,7 +97,7 @@ def test_a_plugin_that_did_not_run_is_named(optifire: Program, ran: Ran) -> None
     assert "fe_kalman did not run" in said.err
 
 
-@pytest.mark.parametrize("command", ["show"])
+@pytest.mark.parametrize("command", ["show", "suggest", "apply"])
 def test_an_unknown_id_is_answered_with_near_ones(
     optifire: Program, home: Path, command: str
 ) -> None:

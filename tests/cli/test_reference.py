@@ -69,6 +69,8 @@ def test_the_run_record_lists_every_field(optifire: Program, home: Path) -> None
         ("graph", ["graph"]),
         ("config show", ["config", "show"]),
         ("budgets show", ["budgets", "show"]),
+        ("budgets suggest", ["budgets", "suggest"]),
+        ("budgets apply", ["budgets", "apply", "--dry-run"]),
         ("plugins list", ["plugins", "list"]),
         ("plugins info", ["plugins", "info", "fe_garch", "--config"]),
         ("calendar show", ["calendar", "show", "--from", "2018-11-22", "--to", "2018-11-23"]),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Program
+from .conftest import Program, Ran
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -101,6 +101,34 @@ def test_a_plugin_is_switched_off_and_on_while_the_service_runs(
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=40)
     assert process.returncode == 0
+
+
+@pytest.mark.row("O061")
+def test_budgets_that_are_applied_are_a_version_of_the_configuration(
+    optifire: Program, ran: Ran, up: Start
+) -> None:
+    home = ran("fe_garch", [(40.0, 10.0)] * 30)
+    process = up("--json", "--pace", "0.05")
+    lines_until(process, lambda line: "run_id" in line)
+    before = optifire("--home", home, "config", "show", "--json").json["versions"]
+    shown = optifire("--home", home, "budgets", "show", "fe_garch", "--json")
+    assert (shown.code, shown.json[0]["cpu_ms"]["budget"]) == (0, 100.0)
+    said = optifire("--home", home, "budgets", "apply", "fe_garch", "--yes", "--json")
+    assert (said.code, said.json["changed"], said.json["errors"]) == (0, ["fe_garch"], [])
+    after = optifire("--home", home, "config", "show", "--json").json["versions"]
+    assert len(after) == len(before) + 1
+    old = before[0]["hash"]
+    difference = optifire("--home", home, "config", "diff", old, "--json").json["diff"]
+    assert difference == {"features.yaml": said.json["diff"]}
+    (change,) = said.json["budgets"]  # runs of the service itself count as well by now
+    status = optifire("--home", home, "status", "--json").json
+    assert status["plugins"]["fe_garch"]["budget"] == change["before"] | change["after"]
+    assert change["after"]
+    assert optifire("--home", home, "config", "rollback", old).code == 0
+    status = optifire("--home", home, "status", "--json").json
+    assert status["plugins"]["fe_garch"]["budget"]["cpu_ms"] == 100.0
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=40)
 
 
 @pytest.mark.row("O060")

@@ -34,7 +34,7 @@ def ended(
     """Give a run of minute ``number`` that began and ended."""
     row = new_run(RunKey(PluginId(name), T + timedelta(minutes=number)), status)
     row.started_at = row.finished_at = row.key.due
-    row.usage, row.breaches = usage, breaches
+    row.usage, row.breaches, row.worker = usage, breaches, "isolated"
     row.budget = Budget(100.0 + number, 50.0)
     if status is RunStatus.OVER_BUDGET:
         row.reason = Reason(breaches[0], "was stopped")
@@ -74,14 +74,16 @@ async def test_what_never_began_or_still_runs_has_no_part(store: SqliteStore, pa
     assert await histories(path) == {}
 
 
-async def test_percentiles_may_be_those_of_runs_that_succeeded(
+async def test_percentiles_may_be_those_of_runs_that_succeeded_in_one_kind_of_worker(
     store: SqliteStore, path: Path
 ) -> None:
     failed = ended(1, used(900.0), status=RunStatus.FAILED)
-    await store.commit(Batch(runs=[ended(0, used(5.0)), failed]))
-    found = (await histories(path, status=RunStatus.SUCCEEDED))[A]
+    warm = ended(2, used(1.0))
+    warm.worker = "pooled"
+    await store.commit(Batch(runs=[ended(0, used(5.0)), failed, warm]))
+    found = (await histories(path, good_in=lambda _: "isolated"))[A]
     assert found.cpu == Spread(1, 5.0, 5.0, 5.0)
-    assert found.runs == 2
+    assert found.runs == 3
 
 
 async def test_days_are_counted_back_from_the_latest_run(store: SqliteStore, path: Path) -> None:
@@ -109,11 +111,11 @@ def test_percentiles_are_those_of_a_plain_sort(figures: list[float]) -> None:
     )
     connection = sqlite3.connect(":memory:")
     connection.executescript(
-        "CREATE TABLE runs (plugin_id, due_us, started_us, status, cpu_ms, mem_mb)"
+        "CREATE TABLE runs (plugin_id, due_us, started_us, status, worker, cpu_ms, mem_mb)"
     )
-    rows = [("a", number, 1, "succeeded", each) for number, each in enumerate(figures)]
-    connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, NULL)", rows)
+    rows = [("a", number, 1, "succeeded", "", each) for number, each in enumerate(figures)]
+    connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, NULL)", rows)
     sql = query("spreads").replace("{figure}", "cpu_ms")
-    found = connection.execute(sql, {"since": 0, "status": None}).fetchall()
+    found = connection.execute(sql, {"since": 0, "good": False}).fetchall()
     connection.close()
-    assert found == [("a", *expected)]
+    assert found == [("a", "", *expected)]
