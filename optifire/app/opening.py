@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from optifire.app.holidays import HOLIDAY, Holidays
 from optifire.app.inlining import Inline
 from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
+from optifire.app.quarantining import recall, tell
 from optifire.app.room import room_of
 from optifire.app.service import Service
 from optifire.app.status import RunBoard
@@ -188,13 +189,6 @@ class _Opening:
         }
         bus, board = CommitBus(), Blackboard(self.recovered.values)
         recorder = LiveRecorder(self.store, board, self.clock, bus.tell)
-        rooms = Rooms(
-            self.clock,
-            recorder,
-            Runner(workers, self.clock),
-            board,
-            self._slots(),
-        )
         now = self.clock.now()
         async with LedgerReader(self.store.path) as ledger:
             notes = [*await ledger.notes(kind=ENABLED, since=None)]
@@ -203,11 +197,21 @@ class _Opening:
             holidays = await ledger.notes(kind=HOLIDAY, since=None)
             rows = await ledger.runs(RunFilter(limit=MOST_REMEMBERED))
             counts = await ledger.statuses()
-        was = last_switches(notes)
-        started, stopped = switched_meanwhile(was, self.catalog.jobs)
+            was = last_switches(notes)
+            started, stopped = switched_meanwhile(was, self.catalog.jobs)
+            standings = await recall(ledger, self.catalog.jobs, anew=started)
+        rooms = Rooms(
+            self.clock,
+            recorder,
+            Runner(workers, self.clock),
+            board,
+            self._slots(),
+            standings=standings,
+        )
         runs = RunBoard(reversed(rows), counts)
         bus.listen(runs.listen)
         bus.listen(self.inline.demotions.listen)
+        bus.listen(tell)
         crashes: list[str] = []
         engine = Engine(
             self.inline.program(self.catalog, self.isolated),
@@ -237,6 +241,7 @@ class _Opening:
         )
         recovery = recover(self.recovered, self.catalog.jobs, now)
         recovery.batch.extend(self._first_rows(started, stopped, now))
+        recovery.batch.notes += standings.adopt(self.catalog.jobs, now)
         await recorder.write(recovery.batch)
         engine.take_up(recovery.firings, self.recovered.waiting_events)
         return service

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from optifire.host.home import Home
     from optifire.runtime.bus import CommitBus
     from optifire.runtime.recorder import LiveRecorder
+    from optifire.runtime.standings import Standings
     from optifire.runtime.supervisor import Work
     from optifire.workers.isolated import IsolatedWorker
 
@@ -151,6 +152,7 @@ class Service:
             batch.configs.append(version)
         anew = configuration.of_features != self._configuration.of_features
         self.catalog, self._configuration = catalog, configuration
+        batch.notes += self._standings.adopt(catalog.jobs, now)
         if anew:
             self._inline.demotions.forget()
         if anew or change:
@@ -160,6 +162,12 @@ class Service:
         log.info("configuration %s: %s", configuration.version, ", ".join(changed) or "no change")
         errors = [str(finding) for finding in catalog.errors]
         return {"ok": not errors, "changed": changed, "errors": errors}
+
+    @property
+    def _standings(self) -> Standings:
+        standings = self.engine.rooms.standings
+        assert standings is not None  # noqa: S101 - given by `open_service`
+        return standings
 
     async def demote(self) -> None:
         """Wait until an inline plugin is demoted, go over to that and write it down."""
@@ -182,7 +190,9 @@ class Service:
             "health": self.health().as_json(),
             "running": self._runs.running(),
             "next": [] if finished else next_of(self.engine, now),
-            "plugins": plugins_of(self.catalog, self._runs, self._inline.demotions.standing),
+            "plugins": plugins_of(
+                self.catalog, self._runs, self._inline.demotions.standing, self._standings.held
+            ),
             "usage": self._meter.recent(SAMPLE_AGE).plain(),
             "context": context_of(self.engine.rooms.board.snapshot()),
             "market": {
@@ -219,4 +229,5 @@ class Service:
         health.amber += [str(finding) for finding in self.catalog.errors]
         health.amber += [f"{one.plugin_id}: {one.stale}" for one in self.catalog.stale]
         health.amber += self._inline.sentences()
+        health.amber += self._standings.sentences()
         return health

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from optifire.core.run import TERMINAL, RunKind, RunStatus
+from optifire.host.catalog import PluginState
 from optifire.store.codec import iso
 from optifire.workers.wire import to_json
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from optifire.core.calendar import Calendar
     from optifire.core.ledger import Batch, ContextValue, RunRow
     from optifire.core.types import PluginId
-    from optifire.host.catalog import Catalog
+    from optifire.host.catalog import Catalog, Listed
     from optifire.runtime.demotion import Demoted
     from optifire.runtime.engine import Engine
 
@@ -29,6 +30,8 @@ LEAST_HORIZON_DAYS = 30
 LONGEST_SHOWN = 64
 #: Every plugin runs as configured.
 NOBODY: Mapping[PluginId, Demoted] = MappingProxyType({})
+#: No plugin is quarantined.
+NONE_HELD: Mapping[PluginId, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -107,16 +110,19 @@ def next_of(engine: Engine, now: datetime) -> list[dict[str, str]]:
 
 
 def plugins_of(
-    catalog: Catalog, board: RunBoard, demoted: Mapping[PluginId, Demoted] = NOBODY
+    catalog: Catalog,
+    board: RunBoard,
+    demoted: Mapping[PluginId, Demoted] = NOBODY,
+    quarantined: Mapping[PluginId, str] = NONE_HELD,
 ) -> dict[str, Any]:
     """Give for each plugin that is on (or at fault) its state, last run, usage and budget.
 
-    ``demoted`` is why it runs isolated and not inline, None where it runs as configured.
+    ``demoted`` is why it runs isolated and not inline, None where it runs as configured;
+    ``quarantined`` why it is kept from running, which is the state ``error``.
     """
     return {
         listed.plugin_id: {
-            "state": listed.state.value,
-            "reason": listed.reason,
+            **state_of(listed, quarantined),
             "category": listed.category,
             "demoted": demoted[listed.plugin_id].why if listed.plugin_id in demoted else None,
             "budget": _budget(catalog, listed.plugin_id),
@@ -126,6 +132,15 @@ def plugins_of(
         for listed in catalog.plugins.values()
         if listed.enabled
     }
+
+
+def state_of(listed: Listed, quarantined: Mapping[PluginId, str]) -> dict[str, str | None]:
+    """Give the state of a plugin and the reason for it: one that is quarantined is at fault."""
+    why = quarantined.get(listed.plugin_id)
+    if why is None:
+        return {"state": listed.state.value, "reason": listed.reason, "quarantined": None}
+    state = PluginState.ERROR.value
+    return {"state": state, "reason": f"quarantined: {why}", "quarantined": why}
 
 
 def _budget(catalog: Catalog, plugin_id: PluginId) -> dict[str, float] | None:

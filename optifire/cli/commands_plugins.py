@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 def listing(arguments: argparse.Namespace, output: Output) -> int:
     """List every plugin there is, on or off."""
     from optifire.cli.house import home_of
-    from optifire.cli.knowledge import look
+    from optifire.cli.knowledge import look, quarantined
     from optifire.cli.ledgers import wait_for
     from optifire.cli.plugin_info import row_of
 
     known = wait_for(look(home_of(arguments), everything=True))
-    rows = [row_of(known, folded, listed) for folded, listed in known.catalog.plugins.items()]
+    held = wait_for(quarantined(known))
+    rows = [row_of(known, folded, listed, held) for folded, listed in known.catalog.plugins.items()]
     if output.json:
         output.data(rows)
         return 0
@@ -36,12 +37,12 @@ def listing(arguments: argparse.Namespace, output: Output) -> int:
 def info(arguments: argparse.Namespace, output: Output) -> int:
     """Show what a plugin says of itself, what holds for it, and where each value comes from."""
     from optifire.cli.house import home_of
-    from optifire.cli.knowledge import look
+    from optifire.cli.knowledge import look, quarantined
     from optifire.cli.ledgers import wait_for
     from optifire.cli.plugin_info import info_of, show_info
 
     known = wait_for(look(home_of(arguments), everything=True))
-    shape = info_of(known, arguments.id, config=arguments.config)
+    shape = info_of(known, arguments.id, wait_for(quarantined(known)), config=arguments.config)
     if output.json:
         output.data(shape)
     else:

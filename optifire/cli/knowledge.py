@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
 from optifire.app.opening import demo_bounds, worker_settings
+from optifire.app.quarantining import recall
 from optifire.cli.house import ask_service
 from optifire.cli.ledgers import reading
 from optifire.core.calendar import Calendar
@@ -23,6 +24,8 @@ from optifire.workers.isolated import IsolatedWorker
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from optifire.core.types import PluginId
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +108,14 @@ async def present(known: Knowledge) -> datetime:
     async with reading(known.database) as ledger:
         rows = await ledger.runs(RunFilter(limit=1, kind=RunKind.SCHEDULED))
     return max(first, rows[0].key.due) if rows else first
+
+
+async def quarantined(known: Knowledge) -> Mapping[PluginId, str]:
+    """Give why each plugin that is quarantined is, by what the ledger says."""
+    if not known.database.exists():
+        return {}
+    alive = ask_service(known.home, "status") is not None
+    async with reading(known.database) as ledger:
+        standings = await recall(ledger, known.catalog.jobs, alive=alive)
+    standings.adopt(known.catalog.jobs, wall_now())
+    return standings.held

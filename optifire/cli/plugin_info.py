@@ -6,15 +6,19 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from optifire.app.status import state_of
 from optifire.cli.output import finite
 from optifire.core.types import fold_id
 from optifire.host.layers import Sourced, is_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from optifire.cli.knowledge import Knowledge
     from optifire.cli.output import Output
     from optifire.core.job import Job
     from optifire.core.ports import Description
+    from optifire.core.types import PluginId
     from optifire.host.catalog import Listed
 
 #: What a plugin without any mixin is.
@@ -24,7 +28,9 @@ MASKED = "***"
 _SECRET = re.compile(r"secret|token|password|passwd|api_?key|private_?key", re.IGNORECASE)
 
 
-def info_of(known: Knowledge, plugin_id: str, *, config: bool) -> dict[str, Any]:
+def info_of(
+    known: Knowledge, plugin_id: str, held: Mapping[PluginId, str], *, config: bool
+) -> dict[str, Any]:
     """Give the JSON shape of ``plugins info``.
 
     Raises
@@ -36,7 +42,7 @@ def info_of(known: Knowledge, plugin_id: str, *, config: bool) -> dict[str, Any]
     folded = fold_id(listed.plugin_id)
     said = description_of(known, folded, listed)
     job = known.catalog.jobs.get(listed.plugin_id)
-    shape = row_of(known, folded, listed)
+    shape = row_of(known, folded, listed, held)
     shape["folder"] = str(listed.candidate.folder) if listed.candidate else ""
     shape["checksum"] = listed.candidate.checksum if listed.candidate else ""
     shape["metadata"] = plain(dict(said.metadata)) if said else {}
@@ -49,18 +55,19 @@ def info_of(known: Knowledge, plugin_id: str, *, config: bool) -> dict[str, Any]
     return shape
 
 
-def row_of(known: Knowledge, folded: str, listed: Listed) -> dict[str, Any]:
-    """Give one item of the list."""
+def row_of(
+    known: Knowledge, folded: str, listed: Listed, held: Mapping[PluginId, str]
+) -> dict[str, Any]:
+    """Give one item of the list; ``held`` says who is quarantined, and why."""
     said = description_of(known, folded, listed)
     return {
         "plugin_id": listed.plugin_id,
-        "state": listed.state.value,
+        **state_of(listed, held),
         "enabled": listed.enabled,
         "category": _stated(said, "category"),
         "kinds": [JOB_KIND] if said else [],
         "version": _stated(said, "version"),
         "origin": listed.origin,
-        "reason": listed.reason,
     }
 
 

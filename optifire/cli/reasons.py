@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from optifire.cli.knowledge import Knowledge, present
+from optifire.cli.knowledge import Knowledge, present, quarantined
 from optifire.cli.ledgers import reading
 from optifire.cli.times import local_of, parse_instant
 from optifire.core.calendar import CalendarRangeError
@@ -62,6 +62,7 @@ async def explain(known: Knowledge, plugin_id: str, at: str | None) -> dict[str,
             last = await _last(ledger, listed.plugin_id, when)
             waited = [] if last is None else await _waited_for(ledger, known, last)
     answer = _answer(listed, job, last, when)
+    held = {} if at else await quarantined(known)
     upcoming = _next_due(job, when)
     return {
         "plugin_id": listed.plugin_id,
@@ -69,6 +70,7 @@ async def explain(known: Knowledge, plugin_id: str, at: str | None) -> dict[str,
         "waited_for": waited,
         "status": answer.status,
         "reason": answer.reason or None,
+        "quarantined": held.get(listed.plugin_id),
         "next": None if upcoming is None else instant_text(upcoming),
     }
 
@@ -172,6 +174,8 @@ def show_reasons(found: dict[str, Any], tz: str, output: Output) -> None:
     output.line(f"{found['plugin_id']}: {found['status']}")
     if found["reason"]:
         output.line(f"  reason   {found['reason']}")
+    if found["quarantined"]:
+        output.line(f"  held     quarantined: {found['quarantined']}")
     last = found["last"]
     if last is not None:
         output.line(f"  last due {local_of(last['due'], tz)}  ({last['status']}, {last['run_id']})")

@@ -125,7 +125,8 @@ class NoteRow:
     """Something that explains runs or their absence, as one row.
 
     ``kind``: ``enabled``, ``disabled``, ``config``, ``holiday``, ``left_out``, ``start``, ``stop``,
-    ``demoted``, ``warning``. ``subject`` is a plugin id, a calendar and date, or a file.
+    ``demoted``, ``quarantined``, ``released``, ``changed`` (code or settings of a plugin),
+    ``warning``. ``subject`` is a plugin id, a calendar and date, or a file.
     """
 
     at: datetime

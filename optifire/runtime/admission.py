@@ -8,7 +8,9 @@ from datetime import datetime
 
 from optifire.core.firing import Firing
 from optifire.core.job import MOST_TURNS, Job, Placement
-from optifire.core.run import Reason, RunStatus
+from optifire.core.run import Reason, RunKind, RunStatus
+from optifire.core.types import PluginId
+from optifire.runtime.quarantine import GOOD, Standing, may_run, sentence
 from optifire.runtime.slots import memory_of
 
 
@@ -22,6 +24,8 @@ class Snapshot:
     chain: tuple[str, ...] = ()
     #: Megabytes that the service and its runs may use together, None where nobody counts.
     most_mb: float | None = None
+    #: How the runs of a plugin have ended lately; everybody stands well where nobody counts.
+    standing_of: Callable[[PluginId], Standing] = lambda _: GOOD
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,17 @@ def ends_some_time(firing: Firing, snapshot: Snapshot) -> NonRun | None:
     return refused("event loop", " -> ".join(snapshot.chain[-4:]))
 
 
+def not_quarantined(firing: Firing, snapshot: Snapshot) -> NonRun | None:
+    """Refuse what keeps failing, but for its trials and for runs by hand."""
+    standing = snapshot.standing_of(firing.job.plugin_id)
+    if standing.held is None or firing.kind is RunKind.MANUAL:
+        return None
+    calendar = firing.job.schedule.calendar
+    if may_run(standing, firing.key.run_id, snapshot.now, calendar):
+        return None
+    return refused("quarantined", sentence(standing, calendar))
+
+
 def in_time(firing: Firing, snapshot: Snapshot) -> NonRun | None:
     """Refuse what waited past its deadline."""
     deadline = firing.deadline
@@ -92,7 +107,8 @@ def while_closed(firing: Firing, snapshot: Snapshot) -> NonRun | None:
 
 
 GATES: Sequence[Gate] = (
-    switched_on, fits_the_day, ends_some_time, in_time, fits_the_machine, while_closed,
+    switched_on, fits_the_day, ends_some_time, not_quarantined, in_time, fits_the_machine,
+    while_closed,
 )  # fmt: skip
 
 

@@ -113,17 +113,11 @@ class Cycle:
                 self._inbox.popleft()()
             if self._flow.ready:
                 parts = self._parts
-                snapshot = Snapshot(
-                    parts.clock.now(),
-                    parts.is_on,
-                    parts.clock.timeless,
-                    self._chain,
-                    parts.slots.most_mb,
-                )
+                snapshot = parts.snapshot(self._chain)
                 while self._flow.ready:
                     self._consider(self._flow.ready.popleft(), snapshot)
             await self._commit()
-            if not self._inbox and not self._flow.ready:
+            if not self._inbox and not self._flow.ready and not self._draft.batch:
                 return
 
     def _consider(self, node: Node, snapshot: Snapshot) -> None:
@@ -174,6 +168,8 @@ class Cycle:
         row.inputs = got.inputs
         worker = parts.runner.worker_of(job.placement)
         open_attempt(row, parts.clock, worker.name if worker else job.placement, self._draft.batch)
+        if parts.standings is not None:
+            parts.standings.start(row)
         node.request = RunRequest(
             key=row.key,
             run_id=row.run_id,
@@ -284,6 +280,7 @@ class Cycle:
         for timer in node.timers:
             timer.cancel()
         self._entrance.leave(node)
+        self._leavings.judge(node.firing.job, node.row, self._parts, self._draft.batch)
         self._draft.settling.append(node)
         self._bell.set()
 

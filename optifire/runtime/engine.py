@@ -26,6 +26,7 @@ from optifire.runtime.planner import Planner
 from optifire.runtime.recorder import Recorder
 from optifire.runtime.runner import Runner
 from optifire.runtime.slots import Slots
+from optifire.runtime.standings import Standings
 from optifire.runtime.supervisor import Report, Supervisor, Work
 
 if TYPE_CHECKING:
@@ -43,7 +44,11 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """The rooms that an engine works with; ``safety_timeout`` replaces timeouts in a replay."""
+    """The rooms that an engine works with.
+
+    ``safety_timeout`` replaces timeouts in a replay, which has no ``standings`` either: nobody is
+    quarantined there.
+    """
 
     clock: Clock
     recorder: Recorder
@@ -52,6 +57,7 @@ class Rooms:
     slots: Slots
     live: LiveRuns = field(default_factory=LiveRuns)
     safety_timeout: float = 0.0
+    standings: Standings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,4 +242,5 @@ class Engine:
             lambda job: job.plugin_id in self._program.jobs,
             self._schedule_of,
             rooms.safety_timeout,
+            rooms.standings,
         )

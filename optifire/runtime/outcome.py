@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from optifire.runtime.parts import Parts
 
 
+#: The source of events that no plugin publishes.
+HOST = "host"
+
+
 @dataclass(slots=True)
 class Ending:
     """How an attempt ended: a pause before the next one, or the run's last word."""
@@ -189,6 +193,20 @@ class Leavings:
         self.events += ending.events
         self._undeclared += ending.undeclared
         values.made.update({value.name: value for value in ending.values})
+
+    def judge(self, job: Job, row: RunRow, parts: Parts, batch: Batch) -> None:
+        """Put into a batch what the end of a run means for its plugin, where it means anything."""
+        verdict = None if parts.standings is None else parts.standings.end(job, row)
+        if verdict is None:
+            return
+        seq = sum(event.run_id == row.run_id for event in self.events)
+        event = EventRow(
+            row.run_id, seq, row.key.due, row.key.turn, verdict.event, HOST, verdict.data,
+            taken=verdict.event not in parts.listeners,
+        )  # fmt: skip
+        self.events.append(event)
+        batch.events.append(event)
+        batch.notes.append(verdict.note)
 
     def reject(self, row: RunRow, failure: Failure, values: Values) -> None:
         """Take back everything of a run whose table writes failed; it is stored as failed."""

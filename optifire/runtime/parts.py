@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optifire.core.graph import Graph
 from optifire.core.job import Job
 from optifire.core.ports import Clock
 from optifire.core.types import PluginId
+from optifire.runtime.admission import Snapshot
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.needs import ScheduleOf
 from optifire.runtime.overlap import LiveRuns
 from optifire.runtime.recorder import Recorder
 from optifire.runtime.runner import Runner
 from optifire.runtime.slots import Slots
+from optifire.runtime.standings import Standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Parts:
         The schedule of a plugin switched on, by which the freshness of its values is judged.
     safety_timeout
         Seconds of real time that replace every timeout in a replay; 0 elsewhere.
+    standings
+        Who keeps failing, and is kept from running; None where nobody ever is (replay).
     """
 
     jobs: Mapping[PluginId, Job]
@@ -45,6 +49,13 @@ class Parts:
     is_on: Callable[[Job], bool]
     schedule_of: ScheduleOf
     safety_timeout: float = 0.0
+    standings: Standings | None = None
+
+    def snapshot(self, chain: tuple[str, ...]) -> Snapshot:
+        """Give what gates may look at now; ``chain`` is the events that led here."""
+        now, standings = self.clock.now(), self.standings
+        base = Snapshot(now, self.is_on, self.clock.timeless, chain, self.slots.most_mb)
+        return base if standings is None else replace(base, standing_of=standings.of)
 
 
 def listeners_of(jobs: Mapping[PluginId, Job]) -> Mapping[str, tuple[PluginId, ...]]:

@@ -24,6 +24,7 @@ from optifire.runtime.engine import Program, Rooms
 from optifire.runtime.recorder import LiveRecorder
 from optifire.runtime.runner import Runner
 from optifire.runtime.slots import Slots
+from optifire.runtime.standings import Standings
 from optifire.store.memory import MemoryStore
 from optifire.testing.asked import ONLY
 from optifire.testing.feeds import reader_of
@@ -106,12 +107,15 @@ async def join(
     lazy = {name: (lambda value=value: value) for name, value in fixed.items()}
     around = replace(around, values={**around.values, **lazy})
     worker = KitWorker(subjects, around, home.data, strict=asked.strict)
+    standings = Standings()
+    standings.adopt(catalog.jobs, start)
     rooms = Rooms(
         clock,
         LiveRecorder(store, board, clock, listener),
         Runner(dict.fromkeys(Placement, worker), clock),
         board,
         Slots(CONCURRENCY),
+        standings=standings,
     )
     program = Program(catalog.jobs, catalog.graph)
     return Joined(subjects, catalog, program, rooms, store, worker)
