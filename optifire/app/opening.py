@@ -9,18 +9,18 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo
 
-from optifire.app.holidays import HOLIDAY, Holidays
+from optifire.app.holidays import Holidays
 from optifire.app.inlining import Inline
 from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
-from optifire.app.quarantining import recall, tell
+from optifire.app.past import read_past
+from optifire.app.quarantining import tell
 from optifire.app.room import room_of
 from optifire.app.service import Service
-from optifire.app.status import RunBoard
-from optifire.app.switches import DISABLED, ENABLED, last_switches, switch_notes, switched_meanwhile
+from optifire.app.switches import switch_notes
 from optifire.core.calendar import Calendar
 from optifire.core.errors import ConfigError, LockedError
 from optifire.core.job import Placement
-from optifire.core.ledger import Batch, ConfigVersion, NoteRow, Recovered, RunFilter
+from optifire.core.ledger import Batch, ConfigVersion, NoteRow, Recovered
 from optifire.core.ports import Clock, Worker
 from optifire.host.catalog import Catalog
 from optifire.host.client import is_listening
@@ -41,7 +41,6 @@ from optifire.runtime.tuning import settle
 from optifire.store.blobs import blobs_of
 from optifire.store.codec import to_us
 from optifire.store.lock import LedgerLock
-from optifire.store.reader import LedgerReader
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
 
@@ -53,8 +52,6 @@ if TYPE_CHECKING:
     from optifire.core.types import PluginId
 
 _JUST_BEFORE = timedelta(microseconds=1)
-#: Rows of which the screen remembers the last one of each plugin.
-MOST_REMEMBERED = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,26 +187,16 @@ class _Opening:
         bus, board = CommitBus(), Blackboard(self.recovered.values)
         recorder = LiveRecorder(self.store, board, self.clock, bus.tell)
         now = self.clock.now()
-        async with LedgerReader(self.store.path) as ledger:
-            notes = [*await ledger.notes(kind=ENABLED, since=None)]
-            notes += await ledger.notes(kind=DISABLED, since=None)
-            notes.sort(key=lambda note: note.at, reverse=True)
-            holidays = await ledger.notes(kind=HOLIDAY, since=None)
-            rows = await ledger.runs(RunFilter(limit=MOST_REMEMBERED))
-            counts = await ledger.statuses()
-            was = last_switches(notes)
-            started, stopped = switched_meanwhile(was, self.catalog.jobs)
-            standings = await recall(ledger, self.catalog.jobs, anew=started)
+        past = await read_past(self.store.path, self.catalog.jobs)
         rooms = Rooms(
             self.clock,
             recorder,
             Runner(workers, self.clock),
             board,
             self._slots(),
-            standings=standings,
+            standings=past.standings,
         )
-        runs = RunBoard(reversed(rows), counts)
-        bus.listen(runs.listen)
+        bus.listen(past.runs.listen)
         bus.listen(self.inline.demotions.listen)
         bus.listen(tell)
         crashes: list[str] = []
@@ -218,12 +205,9 @@ class _Opening:
             rooms,
             self._pace(recorded=recorded),
             start=now,
-            since=self._since(started),
+            since=self._since(past.started),
             report=lambda name, error: crashes.append(f"{name} crashed: {error!r}"),
-            notes=Holidays(
-                lambda: self.catalogs.calendars.loaded,
-                (holidays[0].at if holidays else now).date(),
-            ),
+            notes=Holidays(lambda: self.catalogs.calendars.loaded, (past.holiday or now).date()),
         )
         service = Service(
             self.home,
@@ -233,15 +217,15 @@ class _Opening:
             engine,
             recorder=recorder,
             bus=bus,
-            runs=runs,
+            runs=past.runs,
             inline=self.inline,
             isolated=self.isolated,
             recorded=recorded,
             crashes=crashes,
         )
         recovery = recover(self.recovered, self.catalog.jobs, now)
-        recovery.batch.extend(self._first_rows(started, stopped, now))
-        recovery.batch.notes += standings.adopt(self.catalog.jobs, now)
+        recovery.batch.extend(self._first_rows(past.started, past.stopped, now))
+        recovery.batch.notes += past.standings.adopt(self.catalog.jobs, now)
         await recorder.write(recovery.batch)
         engine.take_up(recovery.firings, self.recovered.waiting_events)
         return service

@@ -41,6 +41,7 @@ _EVER: Final = datetime.min.replace(tzinfo=UTC)
 async def recall(
     ledger: LedgerReader,
     jobs: Mapping[PluginId, Job],
+    counts: Mapping[str, Mapping[str, int]],
     *,
     most: int = MOST_FAILURES,
     alive: bool = False,
@@ -52,6 +53,8 @@ async def recall(
 
     Parameters
     ----------
+    counts
+        How often each status was reached, by plugin.
     most
         Failures in a row after which a plugin is quarantined.
     alive
@@ -62,7 +65,6 @@ async def recall(
     changes = await ledger.notes(kind=CHANGED)
     prints = {PluginId(note.subject): note.text for note in reversed(changes)}
     since = _latest([*changes, *await ledger.notes(kind=ENABLED)])
-    counts = await ledger.statuses()
     known: dict[PluginId, Standing] = {}
     for plugin_id in jobs.keys() & prints.keys() - set(anew):
         ends = {RunStatus(each) for each in counts.get(plugin_id, {})} & _STARTED

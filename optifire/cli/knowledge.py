@@ -116,6 +116,6 @@ async def quarantined(known: Knowledge) -> Mapping[PluginId, str]:
         return {}
     alive = ask_service(known.home, "status") is not None
     async with reading(known.database) as ledger:
-        standings = await recall(ledger, known.catalog.jobs, alive=alive)
+        standings = await recall(ledger, known.catalog.jobs, await ledger.statuses(), alive=alive)
     standings.adopt(known.catalog.jobs, wall_now())
     return standings.held

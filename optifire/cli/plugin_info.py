@@ -43,6 +43,7 @@ def info_of(
     said = description_of(known, folded, listed)
     job = known.catalog.jobs.get(listed.plugin_id)
     shape = row_of(known, folded, listed, held)
+    shape["quarantined"] = held.get(listed.plugin_id)
     shape["folder"] = str(listed.candidate.folder) if listed.candidate else ""
     shape["checksum"] = listed.candidate.checksum if listed.candidate else ""
     shape["metadata"] = plain(dict(said.metadata)) if said else {}
@@ -60,14 +61,16 @@ def row_of(
 ) -> dict[str, Any]:
     """Give one item of the list; ``held`` says who is quarantined, and why."""
     said = description_of(known, folded, listed)
+    state = state_of(listed, held)
     return {
         "plugin_id": listed.plugin_id,
-        **state_of(listed, held),
+        "state": state["state"],
         "enabled": listed.enabled,
         "category": _stated(said, "category"),
         "kinds": [JOB_KIND] if said else [],
         "version": _stated(said, "version"),
         "origin": listed.origin,
+        "reason": state["reason"],
     }
 
 

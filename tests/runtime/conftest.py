@@ -30,6 +30,7 @@ from optifire.runtime.parts import Parts, listeners_of
 from optifire.runtime.recorder import LiveRecorder, Recorder, ReplayRecorder
 from optifire.runtime.runner import Runner
 from optifire.runtime.slots import Slots
+from optifire.runtime.standings import Standings
 
 START = datetime(2018, 11, 23, 11, 59, 30, tzinfo=UTC)
 NOON = datetime(2018, 11, 23, 12, tzinfo=UTC)
@@ -183,6 +184,7 @@ class World:
     live: LiveRuns = field(default_factory=LiveRuns)
     slots: Slots = field(default_factory=lambda: Slots(4))
     replaying: bool = False
+    standings: Standings | None = None
 
     def __post_init__(self) -> None:
         self.worker = FakeWorker(self.bodies)
@@ -231,7 +233,7 @@ class World:
         return Parts(
             self.jobs, self.graph(), listeners_of(self.jobs), self.clock, self.recorder(), runner,
             self.slots, self.live, self.board, lambda job: job.plugin_id not in self.off,
-            lambda plugin_id: self.jobs[plugin_id].schedule,
+            lambda plugin_id: self.jobs[plugin_id].schedule, standings=self.standings,
         )  # fmt: skip
 
     async def cycle(self, *names: str, due: datetime = NOON, turn: int = 0) -> CycleEnd:

@@ -10,9 +10,11 @@ import pytest
 from optifire.core.calendar import AlwaysOpen, RegularHours, SessionTable
 from optifire.core.firing import Firing
 from optifire.core.job import MOST_TURNS, Code, Job, Overlap, Placement
+from optifire.core.run import RunKind
 from optifire.core.schedule import parse_schedule
 from optifire.core.types import PluginId
 from optifire.runtime.admission import NonRun, Snapshot, admit
+from optifire.runtime.quarantine import Standing
 
 NOON = datetime(2018, 11, 23, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -55,6 +57,11 @@ LARGE = (
     "refused(over capacity: its memory limit of 64 MB is more than system.max_ram_mb, 63 MB, "
     "allows: lower its budget.mem_mb or raise that)"
 )
+HELD = Standing(5, NOON, "failed (ValueError: x)", NOON)
+QUARANTINED = (
+    "refused(quarantined: 5 runs in a row went wrong since 2018-11-23T12:00:00Z, the last one: "
+    "failed (ValueError: x); its first occurrence from 2018-11-23T13:00:00Z on is a trial)"
+)
 OPEN = "missed(late: the market opened before the machine was idle)"
 
 
@@ -74,6 +81,11 @@ OPEN = "missed(late: the market opened before the machine was idle)"
         (firing(), snapshot(most_mb=64.0), ""),
         (firing(), snapshot(most_mb=63.0), LARGE),
         (firing(placement=Placement.INLINE), snapshot(most_mb=63.0), ""),
+        (firing(), snapshot(standing_of=lambda _: replace(HELD, held=None)), ""),
+        (firing(), snapshot(standing_of=lambda _: HELD), QUARANTINED),
+        (firing(category="exec"), snapshot(standing_of=lambda _: HELD), QUARANTINED),
+        (firing(kind=RunKind.MANUAL), snapshot(standing_of=lambda _: HELD), ""),
+        (firing(), snapshot(NOON + 60 * MINUTE, standing_of=lambda _: HELD), ""),
         (firing(), snapshot(NOON + 999 * MINUTE), ""),
         (firing(idle=True), snapshot(), OPEN),
         (firing(idle=True), snapshot(timeless=True), ""),

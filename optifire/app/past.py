@@ -1,0 +1,62 @@
+"""What a service takes from its ledger when it opens: what was on, what ran, who stood how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from optifire.app.holidays import HOLIDAY
+from optifire.app.quarantining import recall
+from optifire.app.status import RunBoard
+from optifire.app.switches import DISABLED, ENABLED, last_switches, switched_meanwhile
+from optifire.core.ledger import RunFilter
+from optifire.core.types import PluginId
+from optifire.runtime.standings import Standings
+from optifire.store.reader import LedgerReader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from optifire.core.job import Job
+
+#: Rows of which the screen remembers the last one of each plugin.
+MOST_REMEMBERED = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the ledger tells of the time before.
+
+    Attributes
+    ----------
+    started, stopped
+        What was switched on, and off, while no service looked.
+    holiday
+        When the latest market holiday was written down.
+    runs
+        The last run of each plugin, and how all of them ended.
+    standings
+        Who keeps failing.
+    """
+
+    started: list[PluginId]
+    stopped: list[PluginId]
+    holiday: datetime | None
+    runs: RunBoard
+    standings: Standings
+
+
+async def read_past(path: Path, jobs: Mapping[PluginId, Job]) -> Past:
+    """Read a ledger for those who run now."""
+    async with LedgerReader(path) as ledger:
+        notes = [*await ledger.notes(kind=ENABLED), *await ledger.notes(kind=DISABLED)]
+        notes.sort(key=lambda note: note.at, reverse=True)
+        started, stopped = switched_meanwhile(last_switches(notes), jobs)
+        holidays = await ledger.notes(kind=HOLIDAY)
+        rows = await ledger.runs(RunFilter(limit=MOST_REMEMBERED))
+        counts = await ledger.statuses()
+        standings = await recall(ledger, jobs, counts, anew=started)
+    holiday = holidays[0].at if holidays else None
+    return Past(started, stopped, holiday, RunBoard(reversed(rows), counts), standings)
