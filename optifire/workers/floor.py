@@ -36,7 +36,7 @@ class Floor:
     Attributes
     ----------
     cpu
-        Processor seconds of the whole process.
+        Processor seconds of the whole process from its order on.
     attempt
         Those of the attempt alone, as the child reads them.
     peak
@@ -49,29 +49,40 @@ class Floor:
 
 
 class Floors:
-    """The floor of each zygote, measured beside its first run."""
+    """The floors of each zygote, measured beside its first run: of its spares, and of the rest."""
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Link, asyncio.Task[Floor]] = WeakKeyDictionary()
+        self._fresh: WeakKeyDictionary[Link, asyncio.Task[Floor]] = WeakKeyDictionary()
+        self._ahead: WeakKeyDictionary[Link, asyncio.Task[Floor]] = WeakKeyDictionary()
 
-    def of(self, link: Link) -> asyncio.Future[Floor]:
-        """Give what waits for a zygote's floor; cancelling who waits does not end the measuring."""
-        task = self._known.get(link)
+    def of(self, link: Link, *, ahead: bool = False) -> asyncio.Future[Floor]:
+        """Give what waits for a zygote's floor; cancelling who waits does not end the measuring.
+
+        A child that was forked ahead has copied many of its pages already, and takes less.
+        """
+        known = self._ahead if ahead else self._fresh
+        task = known.get(link)
         if task is None:
-            task = self._known[link] = asyncio.ensure_future(measured(link))
+            task = known[link] = asyncio.ensure_future(measured(link, ahead=ahead))
         return asyncio.shield(task)
+
+    def prepare(self, link: Link) -> None:
+        """Measure what will be asked for, so that no run has to wait for it."""
+        self.of(link)
+        if link.spares.wanted:
+            self.of(link, ahead=True)
 
     async def stop(self) -> None:
         """End what is being measured."""
-        tasks = list(self._known.values())
+        tasks = [*self._fresh.values(), *self._ahead.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def measured(link: Link) -> Floor:
+async def measured(link: Link, *, ahead: bool = False) -> Floor:
     """Measure some children that do nothing; zero where the zygote could not fork or has died."""
-    found = [await _measured_once(link) for _ in range(_TRIES)]
+    found = [await _measured_once(link, ahead=ahead) for _ in range(_TRIES)]
     known = [floor for floor in found if floor is not None]
     if not known:
         return Floor()
@@ -82,12 +93,12 @@ async def measured(link: Link) -> Floor:
     )
 
 
-async def _measured_once(link: Link) -> Floor | None:
+async def _measured_once(link: Link, *, ahead: bool) -> Floor | None:
     try:
-        live = link.fork()
+        live = link.fork(ahead=ahead)
     except OptifireError:
         return None
-    rss, own = 0, 0.0
+    started, own = say.Started(0), 0.0
     try:
         order = rehearsed_order()
         order.limits = limits_for(Budget(), light=not link.settings.modules)
@@ -95,7 +106,7 @@ async def _measured_once(link: Link) -> Floor | None:
         live.talk.send(order)
         while (message := await live.talk.next()) is not None:
             if isinstance(message, say.Started):
-                rss = message.rss
+                started = message
             elif isinstance(message, say.Done):
                 own = message.cpu
                 live.answered()
@@ -104,4 +115,4 @@ async def _measured_once(link: Link) -> Floor | None:
         await ended(live)
     if exit_ is None or exit_.status:
         return None
-    return Floor(exit_.cpu, own, max(0, exit_.peak - rss))
+    return Floor(exit_.cpu - started.cpu, own, max(0, exit_.peak - started.rss))

@@ -49,11 +49,13 @@ class IsolatedWorker:
 
     async def start(self) -> None:
         """Start the light zygote; raises `OptifireError` when this machine cannot."""
-        await self._floors.of(await self._zygotes.light())
+        link = await self._zygotes.light()
+        await self._floors.of(link)
+        self._floors.prepare(link)
 
     async def warm(self, modules: Sequence[str] = ()) -> None:
         """Start a data zygote with these modules ahead of the run that needs it."""
-        await self._zygotes.data(tuple(modules))
+        self._floors.prepare(await self._zygotes.data(tuple(modules)))
 
     def watch(self, word: int | None) -> None:
         """Have the service's own loop watched (see `loopguard`); None: no longer."""
@@ -77,18 +79,36 @@ class IsolatedWorker:
         """Give the process ids of the zygotes that live, for who watches the machine."""
         return self._zygotes.pids()
 
+    def spares(self) -> list[int]:
+        """Give the process ids of the children that wait for a run."""
+        return self._zygotes.spares()
+
     async def run(self, request: RunRequest) -> Outcome:
-        """Make one attempt in a fresh process; it is gone when this returns or is cancelled."""
+        """Make one attempt in a process of its own; it is gone when this returns or is cancelled.
+
+        That is a spare, if there is one; another one if that dies before it has taken the order,
+        which is nothing that the plugin did.
+        """
+        outcome: Outcome | None = None
+        while outcome is None:
+            try:
+                order = order_of(request, self._zygotes.files)
+                link = await self.link_for(request.job)
+                if not request.replay:
+                    order.limits = limits_for(request.job.budget, light=not link.settings.modules)
+                live = _child(link, order)
+            except OptifireError as error:
+                return not_made(error)
+            outcome = await self._conduct(live, link, order, request)
+        return outcome
+
+    async def _conduct(
+        self, live: Live, link: Link, order: say.Order, request: RunRequest
+    ) -> Outcome | None:
+        """Make one attempt in a process, which is gone after that; None if it never began."""
+        floor = self._floors.of(link, ahead=live.ahead)
         try:
-            order = order_of(request, self._zygotes.files)
-            link = await self._zygotes.for_modules(request.job.code.modules)
-            if not request.replay:
-                order.limits = limits_for(request.job.budget, light=not link.settings.modules)
-            live = link.fork(folder=order.folder, checksum=order.checksum)
-        except OptifireError as error:
-            return not_made(error)
-        try:
-            return await conduct(live, order, request, self.watching, self._floors.of(link))
+            return await conduct(live, order, request, self.watching, floor)
         finally:
             self.watching.drop(live)
             await ended(live)
@@ -149,30 +169,42 @@ async def conduct(
     request: RunRequest,
     watching: Watching,
     floor: asyncio.Future[Floor],
-) -> Outcome:
-    """Hand an order to a child and give its outcome, with what it used and printed."""
+) -> Outcome | None:
+    """Hand an order to a child and give its outcome, with what it used and printed.
+
+    None when the child was forked ahead and died before it took the order.
+    """
     loop = asyncio.get_running_loop()
     began = loop.time()
     live.stop_after(request.timeout)
     live.talk.send(order)
-    rss, done = 0, None
+    started: say.Started | None = None
+    done: say.Done | None = None
     while (message := await live.talk.next()) is not None:
         if isinstance(message, say.Started):
-            if not rss:  # a second one would be the plugin's, and move what it is measured by
-                rss = message.rss
-                before = floor.result().cpu if floor.done() else 0.0
-                watching.begin(live, order.limits, resident=rss, cpu=before)
+            if started is None:  # a second one would be the plugin's, to move its measure
+                started = message
+                before = message.cpu + (floor.result().attempt if floor.done() else 0.0)
+                watching.begin(live, order.limits, resident=message.rss, cpu=before)
         elif isinstance(message, say.Done):
             done = message
             live.answered()
         elif isinstance(message, say.Question):
             await answered(live, message, request.view)
+    if live.ahead and started is None and live.stopping is None:
+        return None
     wall = loop.time() - began
     outcome = done.outcome if done is not None else without_answer(live, request)
     own = done.cpu if done is not None else None
-    outcome.usage = usage_of(live.ended.result(), rss, wall, await floor, own)
+    outcome.usage = usage_of(live.ended.result(), started, wall, await floor, own)
     outcome.log = with_loss(live.log(), done.lost if done is not None else 0)
     return within(outcome, live, order.limits)
+
+
+def _child(link: Link, order: say.Order) -> Live:
+    """Give a spare that has the plugin's code ready, else a fresh child that has."""
+    spare = link.spares.take(order.folder, order.checksum)
+    return spare or link.fork(folder=order.folder, checksum=order.checksum)
 
 
 def remove(folder: str) -> None:

@@ -21,6 +21,7 @@ from optifire.core.errors import OptifireError, TransientError
 from optifire.workers import messages as say
 from optifire.workers.live import Live
 from optifire.workers.printed import drain, log_pipe
+from optifire.workers.spares import Spares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +62,7 @@ class Link:
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._retired = False
+        self.spares = Spares(self, self._loop)
 
     @property
     def alive(self) -> bool:
@@ -105,13 +107,15 @@ class Link:
 
     # --- children ---------------------------------------------------------------------------
 
-    def fork(self, *, pooled: bool = False, folder: str = "", checksum: str = "") -> Live:
-        """Ask for a child, for a plugin or for many; it can be talked to at once.
+    def fork(
+        self, *, pooled: bool = False, folder: str = "", checksum: str = "", ahead: bool = False
+    ) -> Live:
+        """Ask for a child, for a plugin, for many, or ahead; it can be talked to at once.
 
         Raises `TransientError` when this process has no descriptors left for it.
         """
         try:
-            live = Live(next(self._numbers), self._loop)
+            live = Live(next(self._numbers), self._loop, ahead=ahead)
         except OSError as error:
             raise TransientError(
                 f"no process could be asked for: {error}",
@@ -125,7 +129,10 @@ class Link:
             live.sent()
             live.lost("the zygote has ended")
             return live
-        wanted = say.Fork(live.number, pooled, folder, checksum)
+        self.spares.taught(folder, checksum, live.number)
+        if not ahead:
+            self.spares.stir()
+        wanted = say.Fork(live.number, pooled, folder, checksum, ahead)
         descriptors = (live.talk.far.fileno(), live.log_writer)
         self._unsent.append((live, say.encode(wanted), descriptors))
         if len(self._unsent) == 1:
@@ -183,6 +190,7 @@ class Link:
 
     def _drop(self, number: int) -> Live:
         live = self._lives.pop(number)
+        self.spares.stir()
         if self._retired:
             self.retire()
         return live
@@ -220,11 +228,13 @@ class Link:
     def retire(self) -> None:
         """Take no more children, and end when the last one has ended."""
         self._retired = True
+        self.spares.want(0)
         if not self._lives and not self._gone.done():
             self._control.shutdown(socket.SHUT_RDWR)
 
     async def close(self) -> None:
         """End the process and every child; returns when they are gone."""
+        self.spares.want(0)
         for live in list(self._lives.values()):
             live.stop(signal.SIGKILL)
         if not self._gone.done():
@@ -233,6 +243,7 @@ class Link:
             killer = self._loop.call_later(END_TIMEOUT, self._process.kill)
             await asyncio.shield(self._gone)
             killer.cancel()
+        await self.spares.stop()
         self._loop.remove_reader(self._control.fileno())
         self._loop.remove_writer(self._control.fileno())
         self._control.close()

@@ -47,10 +47,15 @@ class Live:
         Called when its process is known.
     stopping
         The signal with which it has been told to end.
+    ahead
+        True when it was forked ahead of the run that takes it.
     """
 
-    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, number: int, loop: asyncio.AbstractEventLoop, *, ahead: bool = False
+    ) -> None:
         self.number = number
+        self.ahead = ahead
         self._loop = loop
         self.talk = Talk(loop, self._kill)
         try:

@@ -108,9 +108,13 @@ class Reply(_Message, tag="reply"):
 
 
 class Started(_Message, tag="started"):
-    """The child is at its first line; ``rss`` is its resident memory there, in bytes."""
+    """The child has its order and is at its first line.
+
+    ``rss`` is its resident memory there, in bytes; ``cpu`` the processor seconds it took so far.
+    """
 
     rss: int
+    cpu: float = 0.0
 
 
 class AskNames(_Message, tag="names"):
@@ -238,13 +242,14 @@ class Fork(_Message, tag="fork"):
     """A child is wanted; run socket and log pipe come along.
 
     ``pooled``: for many runs. ``folder`` and ``checksum``: the plugin that is to run, whose code
-    the zygote may keep compiled.
+    the zygote may keep compiled. ``ahead``: for a run that is still to come.
     """
 
     number: int
     pooled: bool = False
     folder: str = ""
     checksum: str = ""
+    ahead: bool = False
 
 
 class Watch(_Message, tag="watch"):

@@ -88,24 +88,25 @@ def _stopped_by_kernel(outcome: Outcome, live: Live) -> str:
 
 def usage_of(
     exit_: say.Ended | None,
-    rss: int,
+    started: say.Started | None,
     wall: float,
     floor: Floor | None = None,
     own: float | None = None,
 ) -> Usage:
     """Give what the kernel summed up, less what a run takes that does nothing.
 
-    Peak memory is what lies above that of the first line. Of processor time the fork and the end of
-    a process take a part that varies with what else the machine does; ``own``, the seconds that
-    the child has read from its clock around the attempt, is without it. That is taken as long as
-    it leaves no more than twice the floor unexplained: a plugin could say anything, and what
-    processes took that it waited for is in the sum alone.
+    Peak memory is what lies above that of the first line, and processor time what was taken after
+    it. Of processor time the end of a process takes a part that varies with what else the machine
+    does; ``own``, the seconds that the child has read from its clock around the attempt, is
+    without it. That is taken as long as it leaves no more than twice the floor unexplained: a
+    plugin could say anything, and what processes took that it waited for is in the sum alone.
     """
     if exit_ is None:
         return Usage(wall_ms=wall * 1e3)
     peak = floor.peak if floor is not None else 0
-    grown = max(0, exit_.peak - rss - peak) / _MIB if rss else None
-    return Usage(_cpu(exit_.cpu, floor, own) * 1e3, grown, wall * 1e3, Measured.METERED)
+    grown = max(0, exit_.peak - started.rss - peak) / _MIB if started is not None else None
+    taken = exit_.cpu - started.cpu if started is not None else exit_.cpu
+    return Usage(_cpu(taken, floor, own) * 1e3, grown, wall * 1e3, Measured.METERED)
 
 
 def _cpu(total: float, floor: Floor | None, own: float | None) -> float:

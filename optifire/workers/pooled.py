@@ -112,6 +112,6 @@ async def _conduct(live: Live, order: say.Order, request: RunRequest) -> tuple[O
         if isinstance(message, say.Question):
             await answered(live, message, request.view)
     outcome = without_answer(live, request)
-    outcome.usage = usage_of(None, 0, loop.time() - began)
+    outcome.usage = usage_of(None, None, loop.time() - began)
     outcome.log = live.log()
     return outcome, False

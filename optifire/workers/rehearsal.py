@@ -37,13 +37,16 @@ _DUE: Final = datetime(2018, 11, 23, 18, tzinfo=UTC)
 
 
 def rehearse(
-    loop: asyncio.AbstractEventLoop, printed: PipeWriter, surroundings: Surroundings
+    loop: asyncio.AbstractEventLoop,
+    printed: PipeWriter,
+    surroundings: Surroundings,
+    times: int = _TIMES,
 ) -> None:
     """Make runs of a small plugin as a child makes them; raises `OptifireError` if one fails."""
     kept_files.learn(_FOLDER, _NAME)
     near, far = socket.socketpair()
     with near, far:
-        for _ in range(_TIMES):
+        for _ in range(times):
             near.sendall(say.framed(rehearsed_order()))
             attempts = Attempts(Line(far.fileno()), printed, surroundings, loop)
             attempts.serve(0, many=False)

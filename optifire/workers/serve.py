@@ -53,9 +53,16 @@ class Attempts:
         self._kept: dict[tuple[str, str, bool], Loaded] = {}
 
     def serve(self, rss: int, *, many: bool) -> None:
-        """Answer orders until the service hangs up, or one of them."""
-        self._line.send(say.Started(rss))
+        """Answer orders until the service hangs up, or one of them.
+
+        The first one is acknowledged before anything is done about it: whoever waits for it, for
+        hours if need be, is charged from here on.
+        """
+        acknowledged = False
         while (message := self._line.receive()) is not None:
+            if not acknowledged:
+                self._line.send(say.Started(rss, time.process_time()))
+                acknowledged = True
             self._line.send(self._answer(message))
             if not many:
                 return

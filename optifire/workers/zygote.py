@@ -160,7 +160,7 @@ class Zygote:
             self._send(say.NotForked(wanted.number, f"fork: {error.strerror}"))
             return
         if pid == 0:
-            self._be_child(connection, log, many=wanted.pooled)
+            self._be_child(wanted, connection, log)
         with suppress(ProcessLookupError, PermissionError):  # either side may be first
             os.setpgid(pid, pid)
         pidfd = os.pidfd_open(pid)
@@ -168,19 +168,21 @@ class Zygote:
         self._poll.register(pidfd, select.POLLIN)
         self._send(say.Forked(wanted.number, pid), os.dup(pidfd))
 
-    def _be_child(self, connection: int, log: int, *, many: bool) -> None:
+    def _be_child(self, wanted: say.Fork, connection: int, log: int) -> None:
         """Make the attempts of a child, and never come back."""
         code = 0
         try:
             os.setpgid(0, 0)
-            die_with_parent(self._pid)
             mark_run()
+            die_with_parent(self._pid)
             take_over_output(log)
             self._close_all_but(connection)
-            gc.enable()
             self._after_fork()
+            if wanted.ahead:  # the pages that a run writes to are copied now, and not during it
+                rehearse(self._loop, self._printed, self._around, times=1)
+            gc.enable()
             attempts = Attempts(Line(connection), self._printed, self._around, self._loop)
-            attempts.serve(_resident(), many=many)
+            attempts.serve(_resident(), many=wanted.pooled)
         except BaseException:  # noqa: BLE001 - a child never goes on as a second zygote
             code = 70  # EX_SOFTWARE, sysexits.h
             with suppress(Exception):

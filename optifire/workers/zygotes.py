@@ -37,6 +37,8 @@ class WorkerSettings:
         are fresh ones that go with the worker.
     shift_after
         Microseconds after which all recorded data is changed (a look-ahead check); None: nowhere.
+    spares
+        Children that each zygote holds forked ahead of the runs that will take them.
     """
 
     home: Path
@@ -46,6 +48,7 @@ class WorkerSettings:
     symbol: str = "SPY"
     replay: bool = False
     shift_after: int | None = None
+    spares: int = 0
 
     def child(self, modules: Sequence[str]) -> say.ChildSettings:
         """Give what a zygote with these modules is told."""
@@ -130,6 +133,10 @@ class Zygotes:
         """Give the process ids of those that live."""
         return [link.pid for link in self._links if not link.gone]
 
+    def spares(self) -> list[int]:
+        """Give the process ids of the children that wait for a run."""
+        return [pid for link in self._links for pid in link.spares.pids()]
+
     async def for_modules(self, modules: tuple[str, ...]) -> Link:
         """Give the zygote for a job whose files import these modules at the top."""
         return await (self.data(modules) if modules else self.light())
@@ -160,4 +167,5 @@ class Zygotes:
                 remedy="Look at memory, processes and open files of this machine",
             ) from error
         self._links.append(link)
+        link.spares.want(self._settings.spares)
         return link
