@@ -17,9 +17,11 @@ from benchmarks import (
     inlines,
     instants,
     ledgers,
+    meters,
     processes,
     replays,
     report,
+    stops,
 )
 from benchmarks.measure import Figure, Settings
 
@@ -38,6 +40,8 @@ WORKLOADS: Mapping[str, Callable[[Settings], list[Figure]]] = {
     "W9": busy.w9,
     "ledger": ledgers.ledger,
     "inline": inlines.inline,
+    "meter": meters.meter,
+    "stop": stops.stop,
 }
 
 

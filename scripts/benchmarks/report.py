@@ -28,7 +28,7 @@ def table(figures: Sequence[Figure]) -> Table:
     for heading in _HEADINGS:
         made.add_column(heading, justify="left" if heading in _HEADINGS[:3] else "right")
     made.add_column("target")
-    made.add_column("met")
+    made.add_column("")
     for figure in figures:
         made.add_row(
             figure.workload,
@@ -40,7 +40,7 @@ def table(figures: Sequence[Figure]) -> Table:
             _number(figure.over_floor),
             _number(figure.ahead_of_peer),
             "\n".join(str(target) for target in figure.targets),
-            "\n".join("yes" if figure.meets(target) else "NO" for target in figure.targets),
+            "\n".join("met" if figure.meets(target) else "MISSED" for target in figure.targets),
         )
     return made
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarks import forks, report
 from benchmarks.__main__ import main
 from benchmarks.bursts import dag
 from benchmarks.floor import layers_of
@@ -65,3 +66,34 @@ def test_the_graph_has_75_nodes_in_layers_of_20_30_20_and_5() -> None:
     needs = dag()
     assert [len(layer) for layer in layers_of(needs)] == [20, 30, 20, 5]
     assert {len(producers) for node, producers in needs.items() if node >= 20} == {2}
+
+
+def test_meters_and_limits_are_measured_beside_bare_forks(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    assert main(["meter", "stop", "--rounds", "1", "--json", str(file)]) == 0
+    figures = json.loads(file.read_text(encoding="utf-8"))["figures"]
+    assert [each["workload"] for each in figures] == ["meter"] * 5 + ["stop"] * 5
+    for figure in figures:
+        assert len(figure["ours"]) == 1
+        assert all(math.isfinite(value) for value in (*figure["ours"], *figure["floor"]))
+        assert figure["targets"] or "median" in figure["name"]
+    assert {each["name"] for each in figures if each["floor"]} >= {
+        "isolated 7 ms: error, worst of 20", "memory bomb: gone"
+    }  # fmt: skip
+
+
+def test_a_bare_fork_has_used_about_what_it_was_told_to() -> None:
+    (burnt,) = forks.measured("burn", 1, ms=50)
+    (held,) = forks.measured("hold", 1, mb=30)
+    (killed,) = forks.measured("kill", 1, mb=10)
+    assert burnt.cpu_ms > 25
+    assert 25 < held.mem_mb < 40
+    assert killed.kill_ms > 0
+
+
+def test_a_figure_that_misses_its_target_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    figure = Figure("W", "one", "s", ours=[2.0], targets=(Target("most", 1.0), Target("most", 3.0)))
+    report.show([figure])
+    said = capfd.readouterr().out
+    assert "MISSED" in said
+    assert said.count("met") == 1

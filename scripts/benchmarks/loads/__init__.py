@@ -1,0 +1,1 @@
+"""A plugin that uses what it is told to use."""
