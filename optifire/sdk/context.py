@@ -97,7 +97,7 @@ class PluginContext:
     data_dir, temp_dir
         A folder that stays and one that ends with the run; both only the plugin's own.
     http
-        None until fetching by the host is granted.
+        Fetches from hosts that are granted (`optifire.sdk.http.HttpClient`).
     """
 
     config: Mapping[str, Any] = field(default_factory=dict)

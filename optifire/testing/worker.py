@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from optifire.core.ports import RunRequest
+    from optifire.sdk.http import Call, Response
     from optifire.sdk.scope import Scope
     from optifire.testing.subjects import Subject
 
@@ -187,7 +188,9 @@ class KitWorker:
         with in_scope(scope), beside:
             try:
                 plugin = subject.instance()
-                context = context_of(order, request.view, kept, scope, self._around)
+                context = context_of(
+                    order, request.view, kept, scope, self._around, nothing_fetched
+                )
             except OptifireError as error:
                 return Made(ended_by(error, kept, scope, order.folder))
             made = await self._drive(plugin.run(context), request, kept, scope)
@@ -239,6 +242,15 @@ class KitWorker:
             return
         error = ContractError(message, where=job.plugin_id, remedy=remedy)
         made.outcome = ended_by(error, kept, scope, job.code.folder)
+
+
+async def nothing_fetched(call: Call) -> Response:
+    """Refuse a call: a test does not depend on what the world answers today."""
+    raise ContractError(
+        f"a test fetches nothing, and {call.url} was asked for",
+        where="context.http",
+        remedy="Have the plugin parse in a function of its own, and test that",
+    )
 
 
 def is_not_the_plugins(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ from optifire.core.errors import ContractError
 from optifire.core.logger import plugin_logger
 from optifire.core.ports import BarReader, RunRequest, View
 from optifire.sdk.context import BusEvent, PluginContext
+from optifire.sdk.http import Fetch, HttpClient
 from optifire.sdk.scope import Scope
 from optifire.workers.effects import Bus, Decode, Kept, Tables, Values
 from optifire.workers.messages import Order
@@ -72,6 +73,8 @@ class RunContext(PluginContext):
     _order: Order
     _around: Surroundings
     _commit: Callable[[], Awaitable[None]] | None
+    _fetch: Fetch
+    _scope: Scope
 
     def __init__(self, order: Order, around: Surroundings, fields: dict[str, Any]) -> None:
         # Not the dataclass's own: it would set all fields, the lazy ones too, at twice the time.
@@ -100,6 +103,11 @@ class RunContext(PluginContext):
     def feed(self) -> Any:  # noqa: ANN401 - this room knows no DataFeed
         """The data feed as of `now`."""
         return None if self._around.feed is None else self._around.feed()
+
+    @cached_property
+    def http(self) -> HttpClient:
+        """What fetches from granted hosts."""
+        return HttpClient(self._fetch, self._scope)
 
     @cached_property
     def logger(self) -> logging.Logger:  # type: ignore[override]
@@ -184,9 +192,13 @@ def context_of(
     kept: Kept,
     scope: Scope,
     around: Surroundings,
+    fetch: Fetch,
     commit: Callable[[], Awaitable[None]] | None = None,
 ) -> PluginContext:
-    """Build the context of one attempt; ``commit`` records what a stream has made so far."""
+    """Build the context of one attempt.
+
+    ``fetch`` makes the calls of ``context.http``; ``commit`` records what a stream has made so far.
+    """
     fields: dict[str, Any] = {
         "config": around.decode(order.config),
         "db": Tables(view, kept, around.decode, order.plugin_id),
@@ -201,6 +213,8 @@ def context_of(
         "events": [BusEvent(e.name, around.decode(e.data), e.source) for e in order.events],
         "secrets": {},
         "_commit": commit,
+        "_fetch": fetch,
+        "_scope": scope,
     }
     return RunContext(order, around, fields)
 

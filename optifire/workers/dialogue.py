@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from optifire.core.limits import Limits
     from optifire.core.ports import Commit, View
+    from optifire.workers.fetching import Fetches
     from optifire.workers.live import Live
     from optifire.workers.watching import Watched, Watching
 
@@ -37,8 +38,9 @@ class Dialogue:
         Called when the process ends while nothing is asked of it.
     """
 
-    def __init__(self, live: Live, watching: Watching, limits: Limits) -> None:
+    def __init__(self, live: Live, watching: Watching, limits: Limits, fetches: Fetches) -> None:
         self.live = live
+        self._fetches = fetches
         self.rss = 0
         self.view: View | None = None
         self.commit: Commit | None = None
@@ -128,6 +130,8 @@ class Dialogue:
                 future.set_result(message)
         elif isinstance(message, say.Started):
             self._begun(message)
+        elif isinstance(message, say.AskFetch):
+            self._fetches.begin(message)
         elif isinstance(message, say.Question | say.Commit):
             self._asked.put_nowait(message)
 
@@ -175,6 +179,7 @@ class Dialogue:
         """End the process at once; it is gone when this returns."""
         self._ending = True
         try:
+            await self._fetches.close()
             await ended(self.live)
         finally:
             await asyncio.wait({self._answering})

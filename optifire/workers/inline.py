@@ -8,6 +8,7 @@ frames, its tasks end with its run, and of a replay's fences it has only the one
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from optifire.core.budget import Measured, Usage
@@ -27,6 +28,7 @@ from optifire.workers.isolated import remove
 from optifire.workers.loading import Loaded, instance, load
 from optifire.workers.loopguard import LoopGuard
 from optifire.workers.outcomes import not_made, timed_out
+from optifire.workers.outward import Outward
 from optifire.workers.printed import Pad, Router, on_pad
 from optifire.workers.steps import Account, Charging, go_on
 from optifire.workers.wire import decode_inline
@@ -107,12 +109,17 @@ class InlineWorker:
         Where plugins have their own folders.
     guard
         Is told of steps that keep the loop waiting.
+    outward
+        Fetches for plugins.
     """
 
     name = "inline"
 
-    def __init__(self, files: Path, guard: LoopGuard | None = None) -> None:
+    def __init__(
+        self, files: Path, guard: LoopGuard | None = None, outward: Outward | None = None
+    ) -> None:
         self._files = str(files)
+        self._outward = outward or Outward()
         self._guard = LoopGuard() if guard is None else guard
         self._charging = Charging()
         self._loaded: dict[tuple[str, str, bool], Loaded] = {}
@@ -148,7 +155,8 @@ class InlineWorker:
         with in_scope(scope), on_pad(pad), self._charging.to(account, loop):
             try:
                 prepared = prepared or self._prepare(request, order.config)
-                context = context_of(order, request.view, kept, scope, self._around)
+                fetch = partial(self._outward.fetch, job=request.job)
+                context = context_of(order, request.view, kept, scope, self._around, fetch)
             except OptifireError as error:
                 outcome = ended_by(error, kept, scope, order.folder)
             else:

@@ -12,9 +12,11 @@ from optifire.core.limits import limits_for
 from optifire.workers import messages as say
 from optifire.workers.context import order_of, temp_folder
 from optifire.workers.describing import understood
+from optifire.workers.fetching import Fetches
 from optifire.workers.floor import Floors
 from optifire.workers.live import ended
 from optifire.workers.outcomes import not_made, usage_of, within, without_answer
+from optifire.workers.outward import Outward
 from optifire.workers.printed import with_loss
 from optifire.workers.questions import answered
 from optifire.workers.watching import Watching
@@ -38,12 +40,16 @@ DESCRIBE_TIMEOUT: Final = 30.0
 
 
 class IsolatedWorker:
-    """Makes each attempt in a process of its own; also the `Describer` of the service."""
+    """Makes each attempt in a process of its own; also the `Describer` of the service.
+
+    ``outward`` is what fetches for plugins.
+    """
 
     name = "isolated"
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, outward: Outward | None = None) -> None:
         self._zygotes = Zygotes(settings)
+        self.outward = outward or Outward()
         self.watching = Watching()
         self._floors = Floors()
 
@@ -107,9 +113,11 @@ class IsolatedWorker:
     ) -> Outcome | None:
         """Make one attempt in a process, which is gone after that; None if it never began."""
         floor = self._floors.of(link, ahead=live.ahead)
+        fetches = Fetches(self.outward, live.talk, request.job)
         try:
-            return await conduct(live, order, request, self.watching, floor)
+            return await conduct(live, order, request, self.watching, floor, fetches)
         finally:
+            await fetches.close()
             self.watching.drop(live)
             await ended(live)
             remove(temp_folder(self._zygotes.files, request.run_id, request.attempt))
@@ -169,6 +177,7 @@ async def conduct(
     request: RunRequest,
     watching: Watching,
     floor: asyncio.Future[Floor],
+    fetches: Fetches,
 ) -> Outcome | None:
     """Hand an order to a child and give its outcome, with what it used and printed.
 
@@ -191,6 +200,8 @@ async def conduct(
             live.answered()
         elif isinstance(message, say.Question):
             await answered(live, message, request.view)
+        elif isinstance(message, say.AskFetch):
+            fetches.begin(message, replay=request.replay)
     if live.ahead and started is None and live.stopping is None:
         return None
     wall = loop.time() - began

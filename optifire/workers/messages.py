@@ -18,6 +18,7 @@ from optifire.core.limits import Limits
 from optifire.core.ports import Event, Given, Outcome
 from optifire.core.run import Failure
 from optifire.sdk.context import SessionView
+from optifire.sdk.http import Call
 
 #: Longest message that is taken from a child; what a run hands over is checked before it is sent.
 MAX_MESSAGE: Final = 256 << 20
@@ -104,6 +105,20 @@ class Reply(_Message, tag="reply"):
     error: tuple[str, str, str] | None = None
 
 
+class Fetched(_Message, tag="fetched"):
+    """What came of a call of ``context.http``, by its number.
+
+    ``error`` is class, message, where and remedy; without one the rest is the answer.
+    """
+
+    number: int
+    status: int = 0
+    url: str = ""
+    fields: Sequence[tuple[str, str]] = ()
+    content: bytes = b""
+    error: tuple[str, str, str, str] | None = None
+
+
 # --- child to service -------------------------------------------------------------------------
 
 
@@ -133,6 +148,13 @@ class AskRows(_Message, tag="rows"):
     sql: str
     params: bytes
     one: bool
+
+
+class AskFetch(_Message, tag="fetch"):
+    """A call of ``context.http``; many may be open at once, each answer carries its number."""
+
+    number: int
+    call: Call
 
 
 class Done(_Message, tag="done"):
@@ -202,9 +224,9 @@ class Faulty(_Message, tag="faulty"):
 
 Question = AskNames | AskValue | AskRows
 FromStaying = Entered | Told | Left | Commit
-FromChild = Started | Question | Done | Described | Accepted | Faulty | FromStaying
+FromChild = Started | Question | AskFetch | Done | Described | Accepted | Faulty | FromStaying
 ToStaying = Enter | Tell | Leave | Committed
-ToChild = Order | Describe | Accept | Reply | ToStaying
+ToChild = Order | Describe | Accept | Reply | Fetched | ToStaying
 
 
 # --- service and zygote -----------------------------------------------------------------------

@@ -10,6 +10,7 @@ from optifire.core.budget import Measured, Usage
 from optifire.core.errors import OptifireError
 from optifire.workers import messages as say
 from optifire.workers.context import order_of, temp_folder
+from optifire.workers.fetching import not_in_replay
 from optifire.workers.isolated import WorkerSettings, remove
 from optifire.workers.live import ended
 from optifire.workers.outcomes import not_made, usage_of, without_answer
@@ -111,6 +112,8 @@ async def _conduct(live: Live, order: say.Order, request: RunRequest) -> tuple[O
             return outcome, not live.overdue
         if isinstance(message, say.Question):
             await answered(live, message, request.view)
+        elif isinstance(message, say.AskFetch):
+            live.talk.send(not_in_replay(message))
     outcome = without_answer(live, request)
     outcome.usage = usage_of(None, None, loop.time() - began)
     outcome.log = live.log()

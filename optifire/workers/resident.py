@@ -13,6 +13,7 @@ from optifire.core.ports import Outcome
 from optifire.core.run import Failure, Reason, RunStatus
 from optifire.workers import messages as say
 from optifire.workers.dialogue import Dialogue
+from optifire.workers.fetching import Fetches
 from optifire.workers.outcomes import over_budget, timed_out, within, without_answer
 from optifire.workers.printed import with_loss
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from optifire.core.limits import Limits
     from optifire.core.ports import Event, RunRequest, View
     from optifire.workers.live import Live
+    from optifire.workers.outward import Outward
     from optifire.workers.watching import Watching
 
 #: Seconds that the first hooks of a plugin may take, and its last ones.
@@ -56,13 +58,14 @@ class Resident:
         live: Live,
         watching: Watching,
         limits: Limits,
+        outward: Outward,
         on_gone: Callable[[Resident], None],
     ) -> None:
         self.job = job
         self.runs = 0
         self._live = live
         self._limits = limits
-        self._dialogue = Dialogue(live, watching, limits)
+        self._dialogue = Dialogue(live, watching, limits, Fetches(outward, live.talk, job))
         self._dialogue.on_gone = lambda: on_gone(self)
         self._first_held = 0.0
         self._held = 0.0
@@ -98,10 +101,11 @@ class Resident:
     def serves(self, job: Job) -> bool:
         """Tell whether this is the process for a job, and not for an earlier state of it."""
         mine = self.job
-        return (mine.code, mine.config_hash, mine.budget) == (
+        return (mine.code, mine.config_hash, mine.budget, mine.grants) == (
             job.code,
             job.config_hash,
             job.budget,
+            job.grants,
         )
 
     # --- beginning and end -----------------------------------------------------------------

@@ -163,7 +163,8 @@ class ResidentWorker:
         link = await self._isolated.link_for(job)
         limits = limits_for(job.budget, light=not link.settings.modules)
         live = link.fork(folder=job.code.folder, checksum=job.code.checksum)
-        fresh = Resident(job, live, self._isolated.watching, limits, self._gone)
+        isolated = self._isolated
+        fresh = Resident(job, live, isolated.watching, limits, isolated.outward, self._gone)
         try:
             order = hook_order(job, self._isolated.files, self._now())
             failure = await fresh.enter(order, view)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from optifire.core.errors import PluginFault
 from optifire.sdk.scope import in_scope
 from optifire.workers import messages as say
+from optifire.workers.asking import Asking
 from optifire.workers.attempt import ended_by, finished
 from optifire.workers.context import (
     Surroundings,
@@ -50,6 +51,7 @@ class Attempts:
         self._printed = printed
         self._around = surroundings
         self._loop = loop
+        self._asking = Asking(line, loop, staying=False)
         self._kept: dict[tuple[str, str, bool], Loaded] = {}
 
     def serve(self, rss: int, *, many: bool) -> None:
@@ -96,7 +98,7 @@ class Attempts:
             return ended_by(error, kept, scope, order.folder)
 
     def _run(self, order: say.Order, plugin: Plugin, kept: Kept, scope: Scope) -> Outcome:
-        context = context_of(order, self._line, kept, scope, self._around)
+        context = context_of(order, self._line, kept, scope, self._around, self._asking.fetch)
         if order.replay:
             files = os.path.realpath(order.home)
             own = (

@@ -17,6 +17,7 @@ from optifire.core.ports import Outcome
 from optifire.core.run import Failure, Reason, RunStatus
 from optifire.sdk.scope import in_scope
 from optifire.workers import messages as say
+from optifire.workers.asking import Asking
 from optifire.workers.attempt import ended_by, failure_of, finished
 from optifire.workers.context import context_of, scope_of
 from optifire.workers.effects import Kept
@@ -51,6 +52,7 @@ class Staying:
         self._printed = printed
         self._around = surroundings
         self._loop = loop
+        self._asking = Asking(line, loop, staying=True)
         self._peak = Peak()
         self._tasks: set[asyncio.Task[None]] = set()
         self._runs: set[asyncio.Task[None]] = set()
@@ -89,6 +91,8 @@ class Staying:
             self._begin(self._tell(message))
         elif isinstance(message, say.Committed):
             self._commits.pop(0).set_result(message)
+        elif isinstance(message, say.Fetched):
+            self._asking.take(message)
         elif isinstance(message, say.Leave):
             self._begin(self._leave(message))
         else:
@@ -141,7 +145,9 @@ class Staying:
             kept = Kept()
             kept.close()
             with in_scope(scope):
-                context = context_of(order, self._line, kept, scope, self._around)
+                context = context_of(
+                    order, self._line, kept, scope, self._around, self._asking.fetch
+                )
                 failure = await self._hook(name, context)
             if failure is not None:
                 return failure
@@ -190,7 +196,9 @@ class Staying:
                     await self._commit(kept)
 
                 stream = commit if order.stream else None
-                context = context_of(order, self._line, kept, scope, self._around, stream)
+                context = context_of(
+                    order, self._line, kept, scope, self._around, self._asking.fetch, stream
+                )
                 return finished(await self._plugin.run(context), kept, scope)
         except BaseException as error:  # noqa: BLE001 - whatever the plugin raised is its outcome
             if self._leaving and isinstance(error, asyncio.CancelledError):
