@@ -14,6 +14,11 @@ from optifire.runtime.quarantine import GOOD, Standing, may_run, sentence
 from optifire.runtime.slots import memory_of
 
 
+def all_good(_: PluginId) -> Standing:
+    """Give how a plugin stands where nobody counts."""
+    return GOOD
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What gates may look at: the clock's present, the live switches, the chain of events."""
@@ -24,8 +29,8 @@ class Snapshot:
     chain: tuple[str, ...] = ()
     #: Megabytes that the service and its runs may use together, None where nobody counts.
     most_mb: float | None = None
-    #: How the runs of a plugin have ended lately; everybody stands well where nobody counts.
-    standing_of: Callable[[PluginId], Standing] = lambda _: GOOD
+    #: How the runs of a plugin have ended lately.
+    standing_of: Callable[[PluginId], Standing] = all_good
 
 
 @dataclass(frozen=True, slots=True)

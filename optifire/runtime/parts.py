@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from optifire.core.graph import Graph
 from optifire.core.job import Job
 from optifire.core.ports import Clock
 from optifire.core.types import PluginId
-from optifire.runtime.admission import Snapshot
+from optifire.runtime.admission import Snapshot, all_good
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.needs import ScheduleOf
 from optifire.runtime.overlap import LiveRuns
@@ -53,9 +53,9 @@ class Parts:
 
     def snapshot(self, chain: tuple[str, ...]) -> Snapshot:
         """Give what gates may look at now; ``chain`` is the events that led here."""
-        now, standings = self.clock.now(), self.standings
-        base = Snapshot(now, self.is_on, self.clock.timeless, chain, self.slots.most_mb)
-        return base if standings is None else replace(base, standing_of=standings.of)
+        known = all_good if self.standings is None else self.standings.of
+        clock, slots = self.clock, self.slots
+        return Snapshot(clock.now(), self.is_on, clock.timeless, chain, slots.most_mb, known)
 
 
 def listeners_of(jobs: Mapping[PluginId, Job]) -> Mapping[str, tuple[PluginId, ...]]:

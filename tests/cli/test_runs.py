@@ -141,7 +141,8 @@ def test_why_tells_the_last_run_what_it_waited_for_and_the_next(
 ) -> None:
     words = ("why", "risk_vol_target", "--at", "2018-11-23", "--json")
     shape = optifire("--home", home, *words).json
-    assert shape.keys() == {"plugin_id", "last", "waited_for", "status", "reason", "next"}
+    told = {"plugin_id", "last", "waited_for", "status", "reason", "quarantined", "next"}
+    assert shape.keys() == told
     assert shape["last"]["run_id"] == "risk_vol_target@20181123T180000Z"
     assert shape["waited_for"] == [{"name": "vol_forecast", "run_id": GARCH, "status": "succeeded"}]
     assert (shape["status"], shape["reason"]) == ("succeeded", None)
