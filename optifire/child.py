@@ -176,6 +176,8 @@ def main(arguments: Sequence[str]) -> None:
     bars = LazyBars(settings)
     around = surroundings(settings, bars)
     _preload(arguments, settings)
+    if "numpy" in sys.modules:
+        importlib.import_module("optifire.workers.unframed")  # else each reader of a frame does
     if settings.modules:
         _warm(bars, settings.warm)
     Zygote(socket.socket(fileno=control), around).serve()

@@ -6,7 +6,9 @@ from typing import NewType
 PluginId = NewType("PluginId", str)
 RunId = NewType("RunId", str)
 
-#: One value encoded as MessagePack; only workers look inside (frames are extension values).
+#: One value encoded as MessagePack; only workers look inside (frames are extension values). A large
+#: one may be a read-only view of such bytes in a file that processes share: it has their length,
+#: hashes and is written as they are, and ``bytes()`` of it is a copy.
 Encoded = NewType("Encoded", bytes)
 
 

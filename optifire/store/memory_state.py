@@ -19,7 +19,7 @@ from optifire.core.ledger import (
     Statement,
 )
 from optifire.core.run import TERMINAL, Failure, Reason, RunKind, RunStatus
-from optifire.core.types import PluginId, RunId
+from optifire.core.types import Encoded, PluginId, RunId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -115,7 +115,8 @@ def _apply_effects(state: State, batch: Batch, failures: Mapping[RunId, Failure]
         old = state.values.get(value.name)
         newer = old is None or (value.as_of, value.turn) >= (old.as_of, old.turn)
         if newer and value.run_id not in failures:
-            state.values[value.name] = value
+            own = _own(value.value)
+            state.values[value.name] = value if own is value.value else replace(value, value=own)
     for event in batch.events:
         if event.run_id not in failures:
             state.events.setdefault(event.run_id, {})[event.seq] = event
@@ -126,7 +127,8 @@ def _apply_effects(state: State, batch: Batch, failures: Mapping[RunId, Failure]
 def _stored_run(run: RunRow, failure: Failure | None) -> RunRow:
     """Copy a row: it goes on changing after it was handed over."""
     if failure is None:
-        return replace(run, outputs=dict(run.outputs), inputs=dict(run.inputs))
+        outputs = {key: _own(value) for key, value in run.outputs.items()}
+        return replace(run, outputs=outputs, inputs=dict(run.inputs))
     return replace(
         run,
         status=RunStatus.FAILED,
@@ -135,6 +137,11 @@ def _stored_run(run: RunRow, failure: Failure | None) -> RunRow:
         outputs={},
         inputs=dict(run.inputs),
     )
+
+
+def _own(value: Encoded) -> Encoded:
+    """Give a value as bytes of this ledger; a large one may stand in a file of its worker's."""
+    return value if type(value) is bytes else Encoded(bytes(value))
 
 
 def _stored_attempt(attempt: AttemptRow, failure: Failure | None) -> AttemptRow:

@@ -10,7 +10,7 @@ from optifire.core.errors import ContractError, NoData, NotInReplay, OptifireErr
 from optifire.core.ports import Outcome
 from optifire.core.run import Failure, Reason, RunStatus
 from optifire.sdk.result import PluginResult
-from optifire.workers.wire import canonical, encode_value
+from optifire.workers.wire import canonical, encode_shared
 
 if TYPE_CHECKING:
     from optifire.core.types import Encoded
@@ -133,7 +133,7 @@ def _outputs(result: PluginResult, plugin_id: str) -> dict[str, Encoded]:
             raise ContractError(
                 f"the result's key {key!r} is not text", where=plugin_id, remedy="Use text as keys"
             )
-        outputs[key] = encode_value(value, f'{plugin_id}: data["{key}"]')
+        outputs[key] = encode_shared(value, f'{plugin_id}: data["{key}"]')
     return outputs
 
 

@@ -10,7 +10,7 @@ from optifire.core.errors import ContractError
 from optifire.core.ledger import Statement
 from optifire.core.ports import Given, Published, View
 from optifire.core.types import Encoded
-from optifire.workers.wire import encode_value
+from optifire.workers.wire import encode_shared, encode_value
 
 if TYPE_CHECKING:
     from optifire.sdk.scope import Scope
@@ -97,7 +97,7 @@ class Values(MutableMapping[str, Any]):
             raise ContractError(
                 f"{name!r} is not a name of a value", where="context.data", remedy="Use text"
             )
-        self._kept.writes[name] = encode_value(value, f'context.data["{name}"]')
+        self._kept.writes[name] = encode_shared(value, f'context.data["{name}"]')
         self._open[name] = value
 
     def __delitem__(self, name: str) -> None:

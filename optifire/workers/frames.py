@@ -1,8 +1,11 @@
 """Frames, series and arrays as a header and column buffers; imported only in workers.
 
-The payload of the extension is MessagePack ``[header, [buffer, ...]]``. Buffers are little-endian
-and contiguous; text columns are MessagePack lists of str, with nil or NaN where text is missing.
-Equal frames give equal bytes.
+The payload of the extension is MessagePack ``[header, gap, data]``. The header tells the length of
+each buffer in ``data``; they lie there one after the other, each beginning at a multiple of 64
+bytes. The gap puts ``data`` itself at such a multiple where the frame is the whole value, so that
+columns can be used where they lie in a mapped file. Buffers are little-endian and contiguous; text
+columns are MessagePack lists of str, with nil or NaN where text is missing. Equal frames give equal
+bytes. What takes a payload apart is `unframed`.
 """
 
 # ruff: noqa: ANN401 - the wire: values of any plain type
@@ -19,6 +22,8 @@ import msgspec
 from optifire.workers.plain import Plainer, canonical, refuse, refuse_type, subclass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import pandas as pd
 else:
@@ -26,9 +31,15 @@ else:
     np = sys.modules.get("numpy") or importlib.import_module("numpy")
 
 #: Kinds of numpy dtypes that are plain: bool, signed, unsigned, float, instant.
-_PLAIN_KINDS: Final = "biufM"
+PLAIN_KINDS: Final = "biufM"
 #: float128 and the like are not the same on every machine.
-_MAX_ITEM: Final = 8
+MAX_ITEM: Final = 8
+#: Bytes of a value; those of a column are shown where they lie.
+Part = bytes | memoryview
+#: Columns begin at multiples of this many bytes: a cache line, and enough for every dtype.
+ALIGNED: Final = 64
+#: Bytes before the payload where a frame is the whole value: the head of a long extension.
+_HEAD: Final = 6
 _UTC: Final = frozenset({"UTC", "UTC+00:00"})
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
@@ -53,7 +64,7 @@ def scalar(value: Any, path: str) -> Any:
     kind, size = value.dtype.kind, value.dtype.itemsize
     if kind == "M":
         return _instant(value)
-    if kind in "biuSU" or (kind == "f" and size <= _MAX_ITEM):
+    if kind in "biuSU" or (kind == "f" and size <= MAX_ITEM):
         return value.item()
     raise refuse_type(value, path)
 
@@ -72,15 +83,13 @@ def _instant(value: Any) -> str | None:
 _PLAINER: Final = Plainer(scalar)
 
 
-# --- packing ----------------------------------------------------------------------------------
+def pack(value: Any, path: str) -> list[Part]:
+    """Give the payload of a frame, series or array of plain dtypes, in parts.
 
-
-def pack(value: Any, path: str) -> bytes:
-    """Give the payload of a frame, series or array of plain dtypes.
-
-    Raises `ContractError` naming the column and the dtype that is not plain.
+    Columns are not copied: the parts show their memory. Raises `ContractError` naming the column
+    and the dtype that is not plain.
     """
-    buffers: list[bytes] = []
+    buffers: list[Part] = []
     if isinstance(value, np.ndarray):
         header = {
             "kind": "array",
@@ -101,10 +110,25 @@ def pack(value: Any, path: str) -> bytes:
             "column": _column(value.array, path, buffers),
             "attrs": _attrs(value.attrs, path),
         }
-    return _ENCODER.encode([header, buffers])
+    return _laid_out(header, buffers)
 
 
-def _frame_header(value: pd.DataFrame, path: str, buffers: list[bytes]) -> dict[str, Any]:
+def _laid_out(header: dict[str, Any], buffers: Sequence[Part]) -> list[Part]:
+    """Put header and aligned buffers one after the other."""
+    lengths = [len(buffer) for buffer in buffers]
+    head = _ENCODER.encode({**header, "lengths": lengths})
+    # Around the gap stand: the head of the list, those of the gap and of the data.
+    gap = -(_HEAD + 1 + len(head) + 2 + 5) % ALIGNED
+    size = sum(-(-length // ALIGNED) * ALIGNED for length in lengths)
+    parts: list[Part] = [
+        b"\x93" + head + b"\xc4" + bytes([gap]) + bytes(gap) + b"\xc6" + size.to_bytes(4, "big")
+    ]
+    for buffer in buffers:
+        parts += (buffer, bytes(-len(buffer) % ALIGNED))
+    return parts
+
+
+def _frame_header(value: pd.DataFrame, path: str, buffers: list[Part]) -> dict[str, Any]:
     return {
         "kind": "frame",
         "rows": len(value),
@@ -130,7 +154,7 @@ def _label(name: Any, path: str) -> Any:
     return _PLAINER.plain(name, f"{path}.columns")
 
 
-def _index(index: pd.Index[Any], path: str, buffers: list[bytes]) -> dict[str, Any]:
+def _index(index: pd.Index[Any], path: str, buffers: list[Part]) -> dict[str, Any]:
     import pandas as pd
 
     names = [_label(name, path) for name in index.names]
@@ -143,10 +167,10 @@ def _index(index: pd.Index[Any], path: str, buffers: list[bytes]) -> dict[str, A
     return {"names": names, "levels": [_column(index.array, path, buffers)], "many": False}
 
 
-def _column(array: Any, path: str, buffers: list[bytes]) -> dict[str, Any]:
+def _column(array: Any, path: str, buffers: list[Part]) -> dict[str, Any]:
     """Give dtype and buffer number of one column."""
     dtype = _dtype(array)
-    if isinstance(dtype, np.dtype) and dtype.kind in _PLAIN_KINDS:
+    if isinstance(dtype, np.dtype) and dtype.kind in PLAIN_KINDS:
         return _array(np.asarray(array), path, buffers)
     zone = getattr(dtype, "tz", None)
     if zone is not None:
@@ -159,18 +183,18 @@ def _column(array: Any, path: str, buffers: list[bytes]) -> dict[str, Any]:
     raise refuse(path, f"a column of dtype {dtype}")
 
 
-def _array(array: np.ndarray[Any, Any], path: str, buffers: list[bytes]) -> dict[str, Any]:
+def _array(array: np.ndarray[Any, Any], path: str, buffers: list[Part]) -> dict[str, Any]:
     dtype = array.dtype
     if dtype.kind in "UO":
         return _texts(array, path, buffers)
-    if dtype.kind not in _PLAIN_KINDS or dtype.itemsize > _MAX_ITEM:
+    if dtype.kind not in PLAIN_KINDS or dtype.itemsize > MAX_ITEM:
         raise refuse(path, f"an array of dtype {dtype}")
     little = np.ascontiguousarray(array.astype(dtype.newbyteorder("<"), copy=False))
-    buffers.append(little.tobytes())
+    buffers.append(little.reshape(-1).view(np.uint8).data)
     return {"dtype": little.dtype.str, "at": len(buffers) - 1}
 
 
-def _texts(array: Any, path: str, buffers: list[bytes]) -> dict[str, Any]:
+def _texts(array: Any, path: str, buffers: list[Part]) -> dict[str, Any]:
     """Give a column of text, missing text as nil or NaN; anything else is refused by its type."""
     texts: list[str | float | None] = []
     for row, item in enumerate(array):
@@ -207,85 +231,3 @@ def _is_nan(item: object) -> bool:
 def _is_missing(item: object) -> bool:
     pandas = sys.modules.get("pandas")
     return item is None or _is_nan(item) or (pandas is not None and item is pandas.NA)
-
-
-# --- unpacking --------------------------------------------------------------------------------
-
-
-def unpack(payload: memoryview | bytes) -> Any:
-    """Give the frame, series or array of a payload, in memory of its own that may be written to."""
-    header, buffers = msgspec.msgpack.decode(payload)
-    if header["kind"] == "array":
-        return _opened(header["column"], buffers).reshape(header["shape"])
-    import pandas as pd
-
-    index = _opened_index(header["index"], buffers)
-    if header["kind"] == "series":
-        made: Any = _opened_series(header["column"], buffers, index)
-        made.name = _hashable(header["name"])
-    else:
-        columns = [_opened_series(spec, buffers, index) for spec in header["columns"]]
-        made = pd.DataFrame(dict(enumerate(columns)), index=index)
-        made.columns = _opened_index(header["names"], buffers)
-    if header["attrs"]:
-        made.attrs = msgspec.msgpack.decode(header["attrs"])
-    return made
-
-
-def _opened_series(spec: dict[str, Any], buffers: list[bytes], index: pd.Index[Any]) -> Any:
-    import pandas as pd
-
-    # The dtype is said where pandas would read objects that are all text as dtype str.
-    dtype = object if spec["dtype"] == "object" else None
-    return pd.Series(_opened(spec, buffers), index=index, dtype=dtype, copy=False)
-
-
-def _hashable(name: Any) -> Any:
-    return tuple(name) if isinstance(name, list) else name
-
-
-def _opened_index(spec: dict[str, Any], buffers: list[bytes]) -> pd.Index[Any]:
-    import pandas as pd
-
-    names = [_hashable(name) for name in spec["names"]]
-    if "range" in spec:
-        start, stop, step = spec["range"]
-        return pd.RangeIndex(start, stop, step, name=names[0])
-    levels = [_opened_level(level, buffers) for level in spec["levels"]]
-    if spec["many"]:
-        return pd.MultiIndex.from_arrays(levels, names=names)
-    return levels[0].rename(names[0])
-
-
-def _opened_level(spec: dict[str, Any], buffers: list[bytes]) -> pd.Index[Any]:
-    import pandas as pd
-
-    dtype = object if spec["dtype"] == "object" else None
-    index: pd.Index[Any] = pd.Index(_opened(spec, buffers), dtype=dtype)
-    return index
-
-
-def _opened(spec: dict[str, Any], buffers: list[bytes]) -> Any:
-    raw = buffers[spec["at"]]
-    dtype = spec["dtype"]
-    if dtype in {"object", "str", "string"}:
-        return _opened_texts(dtype, msgspec.msgpack.decode(raw))
-    if np.dtype(dtype).kind == "U":
-        return np.array(msgspec.msgpack.decode(raw), dtype=dtype)
-    array = np.frombuffer(raw, dtype=dtype).copy()
-    if not spec.get("utc"):
-        return array
-    import pandas as pd
-
-    return pd.DatetimeIndex(array).tz_localize("UTC").array
-
-
-def _opened_texts(dtype: str, texts: list[str | float | None]) -> Any:
-    """Give text as it was kept, missing text as the dtype has it."""
-    if dtype == "object":
-        made = np.empty(len(texts), dtype=object)
-        made[:] = texts
-        return made
-    import pandas as pd
-
-    return pd.array(texts, dtype="str" if dtype == "str" else "string")

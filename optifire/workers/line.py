@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.errors import ContractError
 from optifire.core.types import Encoded
 from optifire.workers import messages as say
+from optifire.workers.handing import from_service, to_send
+from optifire.workers.stream import Frames, framed, received
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +30,7 @@ class Line:
     Parameters
     ----------
     descriptor
-        Of a connected stream socket. Not a socket object, which costs a forked child more.
+        Of a connected stream socket; it stays open until the process ends.
 
     Attributes
     ----------
@@ -40,8 +43,10 @@ class Line:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.put_off: Callable[[say.ToChild], None] | None = None
-        self._frames = say.Frames()
-        self._waiting: list[bytes] = []
+        # Made before a plugin can change what every new socket is like (socket.setdefaulttimeout).
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+        self._frames = Frames()
+        self._waiting: list[tuple[bytes, Sequence[int]]] = []
         self._lock = threading.Lock()  # a plugin may ask from threads of its own
         self._sending = threading.Lock()
         self._names: Sequence[str] | None = None
@@ -49,12 +54,9 @@ class Line:
     def receive(self) -> say.ToChild | None:
         """Give the next message, None when the service has hung up."""
         while not self._waiting:
-            wanted = max(_CHUNK, min(self._frames.wanted, 1 << 24))
-            data = os.read(self.descriptor, wanted)
-            if not data:
+            if not self._read():
                 return None
-            self._waiting.extend(self._frames.feed(data))
-        return say.to_child.decode(self._waiting.pop(0))
+        return from_service(*self._waiting.pop(0))
 
     def arrived(self) -> list[say.ToChild] | None:
         """Give what has arrived, once the descriptor is readable; None when nothing more will.
@@ -64,21 +66,33 @@ class Line:
         if not self._lock.acquire(blocking=False):
             return []
         try:
-            data = os.read(self.descriptor, max(_CHUNK, min(self._frames.wanted, 1 << 24)))
-            if not data:
+            if not self._read():
                 return None
-            self._waiting.extend(self._frames.feed(data))
             waiting, self._waiting = self._waiting, []
         finally:
             self._lock.release()
-        return [say.to_child.decode(body) for body in waiting]
+        return [from_service(*each) for each in waiting]
+
+    def _read(self) -> bool:
+        """Take in what has come; False when nothing more will."""
+        data, files = received(self._socket, max(_CHUNK, min(self._frames.wanted, 1 << 24)))
+        self._waiting.extend(self._frames.feed(data, files))
+        return bool(data)
 
     def send(self, message: say.FromChild) -> None:
-        """Send one message."""
-        data = memoryview(say.framed(message))
+        """Send one message; its large values go as files."""
+        message, files = to_send(message)
+        data = memoryview(framed(message, len(files)))
         with self._sending:
+            if files:
+                descriptors = [file.descriptor for file in files]
+                data = data[socket.send_fds(self._socket, [data], descriptors) :]
             while data:
                 data = data[os.write(self.descriptor, data) :]
+
+    def detach(self) -> None:
+        """Leave the descriptor to its owner."""
+        self._socket.detach()
 
     def fresh(self) -> None:
         """Forget what was known of the last run's view."""
@@ -107,7 +121,7 @@ class Line:
                     raise ContractError("the service has hung up", where="context")
                 self.put_off(reply)
             while self._waiting and self.put_off is not None:
-                self.put_off(say.to_child.decode(self._waiting.pop(0)))
+                self.put_off(from_service(*self._waiting.pop(0)))
         if reply.error is not None:
             message, where, remedy = reply.error
             raise ContractError(message, where=where, remedy=remedy)

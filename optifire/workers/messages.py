@@ -1,13 +1,12 @@
 """What service, zygote and child say to each other: typed MessagePack, checked where it arrives.
 
-On the run's socket every message has its length in four bytes before it. The control socket
-between service and zygote keeps messages apart by itself (SOCK_SEQPACKET).
+On the run's socket `stream` keeps messages apart. The control socket between service and zygote
+does so by itself (SOCK_SEQPACKET).
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -19,10 +18,6 @@ from optifire.core.ports import Event, Given, Outcome
 from optifire.core.run import Failure
 from optifire.sdk.context import SessionView
 from optifire.sdk.http import Call
-
-#: Longest message that is taken from a child; what a run hands over is checked before it is sent.
-MAX_MESSAGE: Final = 256 << 20
-_LENGTH: Final = struct.Struct(">I")
 
 
 class _Message(msgspec.Struct, array_like=True):
@@ -125,11 +120,13 @@ class Fetched(_Message, tag="fetched"):
 class Started(_Message, tag="started"):
     """The child has its order and is at its first line.
 
-    ``rss`` is its resident memory there, in bytes; ``cpu`` the processor seconds it took so far.
+    ``rss`` is its resident memory there, in bytes, and ``shared`` the part of it that lies in
+    files; ``cpu`` the processor seconds it took so far.
     """
 
     rss: int
     cpu: float = 0.0
+    shared: int = 0
 
 
 class AskNames(_Message, tag="names"):
@@ -161,13 +158,17 @@ class Done(_Message, tag="done"):
     """How the attempt ended.
 
     ``lost`` is what it printed beyond what was kept, in bytes; ``cpu`` the processor seconds that
-    the child itself says it took, ``peak`` its peak of resident bytes if it lives on (0: unknown).
+    the child itself says it took, ``peak`` its peak of resident bytes if it lives on (0: unknown),
+    ``shared`` its resident bytes in files at the end where it was lent any. ``handed`` is filled in
+    by who receives this: bytes of the files that came along.
     """
 
     outcome: Outcome
     lost: int = 0
     cpu: float = 0.0
     peak: int = 0
+    shared: int = 0
+    handed: int = 0
 
 
 class Commit(_Message, tag="commit"):
@@ -318,40 +319,3 @@ to_zygote: Final[msgspec.msgpack.Decoder[ToZygote]] = msgspec.msgpack.Decoder(To
 def encode(message: _Message) -> bytes:
     """Give a message's bytes."""
     return _encoder.encode(message)
-
-
-def framed(message: _Message) -> bytes:
-    """Give a message's bytes with their length before them."""
-    body = _encoder.encode(message)
-    return _LENGTH.pack(len(body)) + body
-
-
-class Frames:
-    """Cuts a stream of bytes into messages."""
-
-    def __init__(self) -> None:
-        self._kept = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take what arrived and give the messages that are complete.
-
-        Raises `ValueError` when the next message would be longer than any may be.
-        """
-        self._kept += data
-        while len(self._kept) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._kept)
-            if length > MAX_MESSAGE:
-                raise ValueError(f"a message of {length:,} bytes")
-            end = _LENGTH.size + length
-            if len(self._kept) < end:
-                return
-            body = bytes(memoryview(self._kept)[_LENGTH.size : end])
-            del self._kept[:end]
-            yield body
-
-    @property
-    def wanted(self) -> int:
-        """How many more bytes the next message needs, 0 when that is not known yet."""
-        if len(self._kept) < _LENGTH.size:
-            return 0
-        return int(_LENGTH.unpack_from(self._kept)[0]) + _LENGTH.size - len(self._kept)

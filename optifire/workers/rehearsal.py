@@ -21,6 +21,7 @@ from optifire.workers import messages as say
 from optifire.workers.compiled import PACKAGE_FOLDER, kept_files
 from optifire.workers.line import Line
 from optifire.workers.serve import Attempts
+from optifire.workers.stream import Frames, framed
 from optifire.workers.wire import encode_value
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ def rehearse(
     near, far = socket.socketpair()
     with near, far:
         for _ in range(times):
-            near.sendall(say.framed(rehearsed_order()))
-            attempts = Attempts(Line(far.fileno()), printed, surroundings, loop)
-            attempts.serve(0, many=False)
+            near.sendall(framed(rehearsed_order()))
+            line = Line(far.fileno())
+            Attempts(line, printed, surroundings, loop).serve(0, many=False)
+            line.detach()
             _check(near)
             for name in [name for name in sys.modules if name.startswith(_NAME)]:
                 del sys.modules[name]
@@ -57,10 +59,10 @@ def rehearse(
 
 def _check(near: socket.socket) -> None:
     """Take in what the run said; it must have succeeded."""
-    frames = say.Frames()
+    frames = Frames()
     said: list[say.FromChild] = []
     while not said or not isinstance(said[-1], say.Done):
-        said += map(say.from_child.decode, frames.feed(near.recv(1 << 16)))
+        said += [say.from_child.decode(body) for body, _ in frames.feed(near.recv(1 << 16))]
     outcome = said[-1].outcome
     if outcome.status is not RunStatus.SUCCEEDED:
         raise OptifireError(f"the rehearsal ended as {outcome.status}: {outcome.reason}")

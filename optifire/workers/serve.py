@@ -96,6 +96,9 @@ class Attempts:
                     return self._run(order, instance(loaded), kept, scope)
         except PluginFault as error:
             return ended_by(error, kept, scope, order.folder)
+        finally:
+            if (unframed := sys.modules.get("optifire.workers.unframed")) is not None:
+                unframed.let_go()
 
     def _run(self, order: say.Order, plugin: Plugin, kept: Kept, scope: Scope) -> Outcome:
         context = context_of(order, self._line, kept, scope, self._around, self._asking.fetch)

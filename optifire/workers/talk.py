@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -9,12 +10,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from optifire.workers import messages as say
+from optifire.workers.handing import from_child, to_send
+from optifire.workers.stream import Frames, framed, received
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from optifire.workers.messages import FromChild
+    from optifire.workers.sealed import Sealed
 
 _CHUNK: Final = 1 << 18
 #: A child asks one question at a time; one that sends more than this is not ours any more.
@@ -37,6 +41,8 @@ class Talk:
         What was wrong with what the child sent, empty while all is well.
     over
         True when nothing more can come.
+    lent
+        The files that were sent to the child for the run it is at, which may map them.
     deliver
         Is given each message as it arrives, and None when nothing more can come; then nobody
         asks for the `next` one.
@@ -47,18 +53,23 @@ class Talk:
         self._on_garbage = on_garbage
         self._near, self.far = socket.socketpair()
         self._near.settimeout(0)
-        self._frames = say.Frames()
-        self._unsent: deque[memoryview] = deque()
+        self._frames = Frames()
+        self._unsent: deque[tuple[memoryview, Sequence[Sealed]]] = deque()
         self._waiting: deque[FromChild] = deque()
         self._news: asyncio.Future[None] | None = None
         self.garbage = ""
         self.over = False
         self.deliver: Callable[[FromChild | None], None] | None = None
+        self.lent: dict[int, Sealed] = {}
         loop.add_reader(self._near.fileno(), self._readable)
 
     def send(self, message: say.ToChild) -> None:
-        """Send one message, now as far as the socket takes it."""
-        self._unsent.append(memoryview(say.framed(message)))
+        """Send one message, now as far as the socket takes it; its large values go as files."""
+        message, files = to_send(message)
+        if isinstance(message, say.Order):
+            self.lent.clear()
+        self.lent.update({id(file): file for file in files})
+        self._unsent.append((memoryview(framed(message, len(files))), files))
         if len(self._unsent) == 1:
             self._flush()
 
@@ -76,18 +87,18 @@ class Talk:
 
     def _flush(self) -> None:
         while self._unsent:
+            data, files = self._unsent[0]
             try:
-                sent = self._near.send(self._unsent[0])
+                sent = _sent(self._near, data, files)
             except BlockingIOError:
                 self._loop.add_writer(self._near.fileno(), self._flush)
                 return
             except (BrokenPipeError, ConnectionResetError):
                 self._unsent.clear()  # the child is ending; its end is what counts
                 break
-            if sent == len(self._unsent[0]):
-                self._unsent.popleft()
-            else:
-                self._unsent[0] = self._unsent[0][sent:]
+            self._unsent.popleft()
+            if sent < len(data):  # the files went with the first byte
+                self._unsent.appendleft((data[sent:], ()))
         self._loop.remove_writer(self._near.fileno())
 
     def _readable(self) -> None:
@@ -97,17 +108,23 @@ class Talk:
     def _read(self) -> bool:
         """Take in what has arrived; False when no more can come."""
         try:
-            data = self._near.recv(max(_CHUNK, min(self._frames.wanted, 1 << 24)))
+            most = max(_CHUNK, min(self._frames.wanted, 1 << 24))
+            data, files = received(self._near, most)
         except BlockingIOError:
             return True
         except ConnectionResetError:
             return False
+        except ValueError as broken:
+            self._broken(str(broken))
+            return False
         if not data or self.garbage:
+            for descriptor in files:
+                os.close(descriptor)
             return False
         try:
-            self._waiting.extend(say.from_child.decode(body) for body in self._frames.feed(data))
-        except (msgspec.DecodeError, ValueError) as broken:
-            self._broken(str(broken))
+            self._waiting.extend(from_child(*each) for each in self._frames.feed(data, files))
+        except (msgspec.DecodeError, ValueError, OSError, MemoryError) as broken:
+            self._broken(str(broken) or type(broken).__name__)
         if len(self._waiting) > _MOST_WAITING:
             self._broken(f"{len(self._waiting)} messages at once")
         self._tell()
@@ -141,3 +158,13 @@ class Talk:
         self._loop.remove_reader(self._near.fileno())
         self._loop.remove_writer(self._near.fileno())
         self._near.close()
+        self._frames.close()
+        self._unsent.clear()
+        self.lent.clear()
+
+
+def _sent(line: socket.socket, data: memoryview, files: Sequence[Sealed]) -> int:
+    """Send what the socket takes, and how many bytes that was."""
+    if not files:
+        return line.send(data)
+    return socket.send_fds(line, [data], [file.descriptor for file in files])

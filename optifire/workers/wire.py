@@ -10,21 +10,32 @@ import base64
 import hashlib
 import math
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from optifire.core.errors import ContractError
 from optifire.core.types import Encoded
 from optifire.workers.plain import Plainer, canonical, refuse, subclass
+from optifire.workers.sealed import MAX_BYTES, encoded_from
 
-__all__ = ["FRAME_CODE", "MAX_BYTES", "canonical", "decode_value", "encode_value", "to_json"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-MAX_BYTES: Final = 64 << 20  # the largest value that may travel
+__all__ = [
+    "FRAME_CODE", "MAX_BYTES", "canonical", "decode_value", "encode_shared", "encode_value",
+    "to_json",
+]  # fmt: skip
+
 FRAME_CODE: Final = 1  # the extension code of frames, series and arrays
+
+#: Extensions of more bytes have a long head (MessagePack, ext 32).
+_LONG: Final = (1 << 16) - 1
+_PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder()
+_parts_in: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
 
 def encode_value(value: Any, path: str = "value") -> Encoded:
@@ -38,14 +49,48 @@ def encode_value(value: Any, path: str = "value") -> Encoded:
         Naming the key (``path`` and what lies below it) and the type of what is not plain, cyclic,
         nested more than 64 deep, or larger than 64 MB.
     """
-    encoded = _ENCODER.encode(_PLAINER.plain(value, path))
-    if len(encoded) > MAX_BYTES:
-        raise refuse(path, f"a value of {len(encoded):,} bytes", "Keep values under 64 MB")
-    return Encoded(encoded)
+    return Encoded(b"".join(_parts(value, path)))
+
+
+def encode_shared(value: Any, path: str) -> Encoded:
+    """Give the same bytes, where they are many in a sealed file that other processes can map.
+
+    Columns of a frame are copied once, to where their readers will find them.
+    """
+    return encoded_from(_parts(value, path))
+
+
+def _parts(value: Any, path: str) -> Sequence[bytes | memoryview]:
+    """Give the parts of an encoded value, those of a frame without copying its columns."""
+    parts = _parts_of_frame(value, path)
+    if not parts:
+        parts = [_ENCODER.encode(_PLAINER.plain(value, path))]
+    size = sum(map(len, parts))
+    if size > MAX_BYTES:
+        raise refuse(path, f"a value of {size:,} bytes", "Keep values under 64 MB")
+    return parts
+
+
+def _parts_of_frame(value: Any, path: str) -> Sequence[bytes | memoryview]:
+    """Give the parts of a value that is a frame, series or array; nothing for any other."""
+    if type(value) in _PLAIN or "numpy" not in sys.modules:
+        return ()
+    from optifire.workers import frames
+
+    if not frames.is_frame(value):
+        return ()
+    parts = frames.pack(value, path)
+    size = sum(map(len, parts))
+    if size <= _LONG:
+        return [_ENCODER.encode(msgspec.msgpack.Ext(FRAME_CODE, b"".join(parts)))]
+    return [b"\xc9" + size.to_bytes(4, "big") + bytes([FRAME_CODE]), *parts]
 
 
 def decode_value(encoded: bytes) -> Any:
-    """Give the value of some bytes, frames as pandas and numpy objects of their own memory."""
+    """Give the value of some bytes, frames as pandas and numpy objects.
+
+    Raises `ContractError` where the bytes, which may be another plugin's, are no value.
+    """
     try:
         return msgspec.msgpack.decode(encoded, ext_hook=_open_frame)
     except (msgspec.DecodeError, ValueError) as broken:
@@ -72,7 +117,7 @@ def _other(value: Any, path: str) -> Any:
         from optifire.workers import frames
 
         if frames.is_frame(value):
-            return msgspec.msgpack.Ext(FRAME_CODE, frames.pack(value, path))
+            return msgspec.msgpack.Ext(FRAME_CODE, b"".join(frames.pack(value, path)))
         return frames.scalar(value, path)
     return subclass(value, path)
 
@@ -83,9 +128,9 @@ _PLAINER: Final = Plainer(_other)
 def _open_frame(code: int, payload: memoryview) -> Any:
     if code != FRAME_CODE:
         raise ContractError(f"a value has the unknown extension {code}", where="value")
-    from optifire.workers import frames
+    from optifire.workers import unframed
 
-    return frames.unpack(payload)
+    return unframed.unpack(payload)
 
 
 def _refuse_frame(code: int, payload: memoryview) -> Any:
@@ -112,7 +157,7 @@ def _jsonable(value: Any) -> Any:
 
 def _summary(payload: bytes) -> dict[str, Any]:
     """Give rows, columns and hash of a frame, from its header alone."""
-    header, _ = _DECODER.decode(payload)
+    header = _DECODER.decode(_parts_in(payload)[0])
     return {
         "rows": header["rows"],
         "columns": _jsonable(header["labels"]),

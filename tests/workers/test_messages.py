@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optifire.workers import messages as say
+from optifire.workers import stream
 
 
 @given(st.lists(st.text()), st.lists(st.integers(1, 40), min_size=1))
 def test_messages_come_whole_from_a_torn_stream(names: list[str], cuts: list[int]) -> None:
-    stream = b"".join(say.framed(say.AskValue(name)) for name in names)
-    frames, got, place, turn = say.Frames(), [], 0, 0
-    while place < len(stream):
+    sent = b"".join(stream.framed(say.AskValue(name)) for name in names)
+    frames, got, place, turn = stream.Frames(), [], 0, 0
+    while place < len(sent):
         size = cuts[turn % len(cuts)]
-        got += [say.from_child.decode(body) for body in frames.feed(stream[place : place + size])]
+        got += [say.from_child.decode(body) for body, _ in frames.feed(sent[place : place + size])]
         place, turn = place + size, turn + 1
     assert got == [say.AskValue(name) for name in names]
     assert frames.wanted == 0
@@ -23,4 +24,4 @@ def test_messages_come_whole_from_a_torn_stream(names: list[str], cuts: list[int
 
 def test_a_message_longer_than_any_is_refused_before_it_has_come() -> None:
     with pytest.raises(ValueError, match="268,435,457 bytes"):
-        list(say.Frames().feed((say.MAX_MESSAGE + 1).to_bytes(4, "big")))
+        list(stream.Frames().feed((stream.MAX_MESSAGE + 1).to_bytes(4, "big") + b"\0"))

@@ -1,0 +1,155 @@
+"""Large values in sealed files of memory, which processes share instead of copying them.
+
+A file is written once and sealed: nobody can change or shorten it any more, so whoever maps it
+can rely on every byte. The service treats what stands in it as it treats all values: it never
+looks inside. In its rooms such a value is a read-only memoryview of the mapped file, used wherever
+bytes are; the file goes when the last one who holds the value lets go.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import weakref
+from errno import EINVAL, ENOMEM
+from typing import TYPE_CHECKING, Final, cast
+
+from optifire.core.errors import ContractError
+from optifire.core.types import Encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_BYTES: Final = 64 << 20  # the largest value that may travel
+#: From this many bytes on a file costs less than a copy (see docs/isolation.md, "Large values").
+SHARE_FROM: Final = 256 << 10
+#: Files that one process holds at most; each takes a descriptor or two. Beyond, values are copied.
+MOST_FILES: Final = 200
+
+#: All of them: it can be neither shortened, nor made longer, nor written, nor unsealed.
+SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
+#: linux/memfd.h, since 6.3: it can never be executed either.
+_NOEXEC: Final = 0x8
+#: Buffers that one call takes (IOV_MAX, limits.h).
+_MOST_PARTS: Final = 1024
+
+_files: Final[weakref.WeakSet[Sealed]] = weakref.WeakSet()
+
+
+class Sealed(mmap.mmap):
+    """One sealed file, mapped; ``descriptor`` is its own and closed with it."""
+
+    descriptor: int
+
+
+def encoded_from(parts: Sequence[bytes | memoryview]) -> Encoded:
+    """Give the value that the parts make up one after the other: in a file when it is large.
+
+    Where no file can be made (a sandbox denies it, none are left) the value is plain bytes.
+    """
+    if sum(map(len, parts)) < SHARE_FROM or len(_files) >= MOST_FILES:
+        return Encoded(b"".join(parts))
+    try:
+        return _view(_written(parts))
+    except OSError:
+        return Encoded(b"".join(parts))
+
+
+def share(value: Encoded) -> Encoded:
+    """Give a value that is large in a file, any other one as it is."""
+    return value if file_of(value) is not None else encoded_from([value])
+
+
+def file_of(value: object) -> Sealed | None:
+    """Give the file in which a value stands, None where it is bytes of this process."""
+    if not isinstance(value, memoryview):
+        return None
+    return value.obj if isinstance(value.obj, Sealed) else None
+
+
+def adopt(descriptor: int) -> Encoded:
+    """Give the value of a file that came from another process; the descriptor is taken over.
+
+    Raises
+    ------
+    ContractError
+        When it is no file of memory, can still change, is empty, or larger than a value may be.
+    """
+    try:
+        _check(descriptor)
+    except ContractError:
+        os.close(descriptor)
+        raise
+    value = _view(descriptor)
+    return value if len(_files) <= MOST_FILES else Encoded(bytes(value))
+
+
+def _check(descriptor: int) -> None:
+    """Raise `ContractError` unless a file can be relied on, whoever made it."""
+    try:
+        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
+    except OSError as error:
+        raise _unfit("is no file of memory", descriptor) from error
+    if seals & SEALS != SEALS:
+        raise _unfit("is not sealed against every change", descriptor)
+    # Huge pages may be missing when they are first touched, which kills the one who does.
+    if os.fstatvfs(descriptor).f_bsize != mmap.PAGESIZE:
+        raise _unfit("lies on huge pages", descriptor)
+    size = os.fstat(descriptor).st_size
+    if not 0 < size <= MAX_BYTES:
+        raise _unfit(f"has {size:,} bytes", descriptor)
+
+
+def _unfit(what: str, descriptor: int) -> ContractError:
+    return ContractError(
+        f"a file that was handed over as a value {what}",
+        where=f"descriptor {descriptor}",
+        remedy="Hand values over by PluginResult or context.data, and leave the run's socket alone",
+    )
+
+
+def _view(descriptor: int) -> Encoded:
+    """Map a file; the descriptor goes with the last one who holds the view."""
+    try:
+        size = os.fstat(descriptor).st_size
+        # Not MAP_SHARED: before Linux 6.7 that is refused on a file sealed against writing, even
+        # for reading. The pages are shared all the same, as nobody can write to them.
+        made = Sealed(descriptor, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno == ENOMEM:  # the limit of address space, for one
+            raise MemoryError from error
+        raise
+    made.descriptor = descriptor
+    weakref.finalize(made, os.close, descriptor).atexit = False
+    _files.add(made)
+    return cast("Encoded", memoryview(made))
+
+
+def _written(parts: Sequence[bytes | memoryview]) -> int:
+    """Give the descriptor of a new file with these bytes, sealed."""
+    descriptor = _new()
+    try:
+        left = [memoryview(part) for part in parts if len(part)]
+        while left:
+            done = os.writev(descriptor, left[:_MOST_PARTS])
+            while left and done >= len(left[0]):
+                done -= len(left.pop(0))
+            if done:
+                left[0] = left[0][done:]
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _new() -> int:
+    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+    try:
+        return os.memfd_create("optifire-value", flags | _NOEXEC)
+    except OSError as error:
+        if error.errno != EINVAL:
+            raise
+        return os.memfd_create("optifire-value", flags)
