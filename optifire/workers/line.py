@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from optifire.core.errors import ContractError
 from optifire.core.types import Encoded
 from optifire.workers import messages as say
-from optifire.workers.handing import from_service, to_send
+from optifire.workers.handing import to_send
 from optifire.workers.stream import Frames, framed, received
+from optifire.workers.taking import from_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from optifire.workers import messages as say
-from optifire.workers.handing import from_child, to_send
+from optifire.workers.handing import to_send
 from optifire.workers.stream import Frames, framed, received
+from optifire.workers.taking import from_child
 
 if TYPE_CHECKING:
     import asyncio

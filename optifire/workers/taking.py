@@ -1,0 +1,135 @@
+"""Messages as they arrive: references become the values of the files that came along.
+
+Who sent them is not trusted. A file that cannot be relied on fails the run that handed it over; a
+message that refers to what did not come, or a file that no message refers to, is garbage.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
+
+from optifire.core.errors import ContractError
+from optifire.core.run import Failure, Reason, RunStatus
+from optifire.workers import messages as say
+from optifire.workers.attempt import MAX_HANDED
+from optifire.workers.handing import MARK, REFERENCE
+from optifire.workers.sealed import adopt, share
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from optifire.core.ports import Given, Outcome
+    from optifire.core.types import Encoded
+
+
+class Received:
+    """The files that came with one message; every descriptor is closed, whatever happens."""
+
+    def __init__(self, descriptors: Sequence[int]) -> None:
+        self._descriptors = list(descriptors)
+        self._adopted: dict[int, Encoded] = {}
+        #: Bytes of the files that were taken over.
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor in self._descriptors:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def value(self, value: Encoded) -> Encoded:
+        """Give the value that a message holds or refers to.
+
+        Raises
+        ------
+        ContractError
+            When its file cannot be relied on.
+        ValueError
+            When it is neither a value nor a reference to a file that came along.
+        """
+        if not value:
+            raise ValueError("a value without a byte")
+        if value[0] != MARK:
+            return value
+        if len(value) != REFERENCE or value[1] >= len(self._descriptors):
+            raise ValueError("a reference to a file that did not come along")
+        place = value[1]
+        if place not in self._adopted:
+            descriptor, self._descriptors[place] = self._descriptors[place], -1
+            self._adopted[place] = adopt(descriptor)
+            self.size += len(self._adopted[place])
+        return self._adopted[place]
+
+    def within(self, most: int) -> None:
+        """Raise `ContractError` when all files together are larger than a run may hand over."""
+        if self.size > most:
+            raise ContractError(
+                f"the run hands over {self.size:,} bytes",
+                remedy=f"Keep what one run hands over under {most >> 20} MB",
+            )
+
+    def all_used(self) -> None:
+        """Raise `ValueError` when a file came along that nothing in the message refers to."""
+        if any(descriptor >= 0 for descriptor in self._descriptors):
+            raise ValueError("a file that nothing refers to")
+
+
+def from_child(body: bytes, descriptors: Sequence[int]) -> say.FromChild:
+    """Give a message of a child with its values; raises `ValueError` for what is no message.
+
+    A run whose large values cannot be relied on has failed; values that could not travel in files
+    are put into some here, so that their readers need not copy them.
+    """
+    with Received(descriptors) as received:
+        message = say.from_child.decode(body)
+        if isinstance(message, say.Done):
+            message.outcome = _completed(message.outcome, received)
+            message.handed = received.size
+        elif isinstance(message, say.Commit):
+            message.outcome = _completed(message.outcome, received)
+        else:
+            received.all_used()
+        return message
+
+
+def _completed(outcome: Outcome, received: Received) -> Outcome:
+    try:
+        outputs = {key: share(received.value(value)) for key, value in outcome.outputs.items()}
+        writes = {key: share(received.value(value)) for key, value in outcome.writes.items()}
+        received.within(MAX_HANDED)
+    except ContractError as error:
+        failure = Failure(type(error).__name__, str(error))
+        return replace(
+            outcome,
+            status=RunStatus.FAILED,
+            reason=Reason("contract", str(error)),
+            outputs={},
+            writes={},
+            statements=(),
+            events=(),
+            failure=failure,
+        )
+    received.all_used()
+    return replace(outcome, outputs=outputs, writes=writes) if outputs or writes else outcome
+
+
+def from_service(body: bytes, descriptors: Sequence[int]) -> say.ToChild:
+    """Give a message of the service with its values, the large ones mapped."""
+    with Received(descriptors) as received:
+        message = say.to_child.decode(body)
+        if not descriptors:
+            return message
+        if isinstance(message, say.Order):
+            message.given = _mapped(message.given, received)
+        elif isinstance(message, say.Reply) and message.given is not None:
+            value = received.value(message.given.value)
+            message.given = replace(message.given, value=value)
+        return message
+
+
+def _mapped(given: Mapping[str, Given], received: Received) -> Mapping[str, Given]:
+    return {name: replace(each, value=received.value(each.value)) for name, each in given.items()}
