@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from typing import TYPE_CHECKING, Final
@@ -11,7 +10,7 @@ from optifire.core.errors import ContractError
 from optifire.core.types import Encoded
 from optifire.workers import messages as say
 from optifire.workers.handing import to_send
-from optifire.workers.stream import Frames, framed, received
+from optifire.workers.stream import Frames, framed, received, sent
 from optifire.workers.taking import from_service
 
 if TYPE_CHECKING:
@@ -84,12 +83,10 @@ class Line:
         """Send one message; its large values go as files."""
         message, files = to_send(message)
         data = memoryview(framed(message, len(files)))
+        descriptors = [file.descriptor for file in files]
         with self._sending:
-            if files:
-                descriptors = [file.descriptor for file in files]
-                data = data[socket.send_fds(self._socket, [data], descriptors) :]
             while data:
-                data = data[os.write(self.descriptor, data) :]
+                data, descriptors = data[sent(self._socket, data, descriptors) :], []
 
     def detach(self) -> None:
         """Leave the descriptor to its owner."""

@@ -12,11 +12,12 @@ import fcntl
 import mmap
 import os
 import weakref
-from errno import EINVAL, ENOMEM
+from errno import ENOMEM
 from typing import TYPE_CHECKING, Final, cast
 
 from optifire.core.errors import ContractError
 from optifire.core.types import Encoded
+from optifire.workers.sealing import SEALS, written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +27,6 @@ MAX_BYTES: Final = 64 << 20  # the largest value that may travel
 SHARE_FROM: Final = 256 << 10
 #: Files that one process holds at most; each takes a descriptor or two. Beyond, values are copied.
 MOST_FILES: Final = 200
-
-#: All of them: it can be neither shortened, nor made longer, nor written, nor unsealed.
-SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
-#: linux/memfd.h, since 6.3: it can never be executed either.
-_NOEXEC: Final = 0x8
-#: Buffers that one call takes (IOV_MAX, limits.h).
-_MOST_PARTS: Final = 1024
 
 _files: Final[weakref.WeakSet[Sealed]] = weakref.WeakSet()
 
@@ -51,7 +45,7 @@ def encoded_from(parts: Sequence[bytes | memoryview]) -> Encoded:
     if sum(map(len, parts)) < SHARE_FROM or len(_files) >= MOST_FILES:
         return Encoded(b"".join(parts))
     try:
-        return _view(_written(parts))
+        return _view(written(parts))
     except OSError:
         return Encoded(b"".join(parts))
 
@@ -125,31 +119,3 @@ def _view(descriptor: int) -> Encoded:
     weakref.finalize(made, os.close, descriptor).atexit = False
     _files.add(made)
     return cast("Encoded", memoryview(made))
-
-
-def _written(parts: Sequence[bytes | memoryview]) -> int:
-    """Give the descriptor of a new file with these bytes, sealed."""
-    descriptor = _new()
-    try:
-        left = [memoryview(part) for part in parts if len(part)]
-        while left:
-            done = os.writev(descriptor, left[:_MOST_PARTS])
-            while left and done >= len(left[0]):
-                done -= len(left.pop(0))
-            if done:
-                left[0] = left[0][done:]
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _new() -> int:
-    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-    try:
-        return os.memfd_create("optifire-value", flags | _NOEXEC)
-    except OSError as error:
-        if error.errno != EINVAL:
-            raise
-        return os.memfd_create("optifire-value", flags)

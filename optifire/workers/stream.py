@@ -106,3 +106,8 @@ def received(line: socket.socket, most: int) -> tuple[bytes, Sequence[int]]:
             os.close(descriptor)
         raise ValueError("more files than could be taken")
     return data, files
+
+
+def sent(line: socket.socket, data: memoryview, files: Sequence[int]) -> int:
+    """Send what the socket takes now, all files with the first byte; gives how many bytes."""
+    return socket.send_fds(line, [data], files) if files else line.send(data)

@@ -6,76 +6,20 @@ message that refers to what did not come, or a file that no message refers to, i
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from optifire.core.errors import ContractError
 from optifire.core.run import Failure, Reason, RunStatus
 from optifire.workers import messages as say
 from optifire.workers.attempt import MAX_HANDED
-from optifire.workers.handing import MARK, REFERENCE
-from optifire.workers.sealed import adopt, share
+from optifire.workers.received import Received
+from optifire.workers.sealed import share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from optifire.core.ports import Given, Outcome
-    from optifire.core.types import Encoded
-
-
-class Received:
-    """The files that came with one message; every descriptor is closed, whatever happens."""
-
-    def __init__(self, descriptors: Sequence[int]) -> None:
-        self._descriptors = list(descriptors)
-        self._adopted: dict[int, Encoded] = {}
-        #: Bytes of the files that were taken over.
-        self.size = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for descriptor in self._descriptors:
-            if descriptor >= 0:
-                os.close(descriptor)
-
-    def value(self, value: Encoded) -> Encoded:
-        """Give the value that a message holds or refers to.
-
-        Raises
-        ------
-        ContractError
-            When its file cannot be relied on.
-        ValueError
-            When it is neither a value nor a reference to a file that came along.
-        """
-        if not value:
-            raise ValueError("a value without a byte")
-        if value[0] != MARK:
-            return value
-        if len(value) != REFERENCE or value[1] >= len(self._descriptors):
-            raise ValueError("a reference to a file that did not come along")
-        place = value[1]
-        if place not in self._adopted:
-            descriptor, self._descriptors[place] = self._descriptors[place], -1
-            self._adopted[place] = adopt(descriptor)
-            self.size += len(self._adopted[place])
-        return self._adopted[place]
-
-    def within(self, most: int) -> None:
-        """Raise `ContractError` when all files together are larger than a run may hand over."""
-        if self.size > most:
-            raise ContractError(
-                f"the run hands over {self.size:,} bytes",
-                remedy=f"Keep what one run hands over under {most >> 20} MB",
-            )
-
-    def all_used(self) -> None:
-        """Raise `ValueError` when a file came along that nothing in the message refers to."""
-        if any(descriptor >= 0 for descriptor in self._descriptors):
-            raise ValueError("a file that nothing refers to")
 
 
 def from_child(body: bytes, descriptors: Sequence[int]) -> say.FromChild:

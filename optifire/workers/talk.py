@@ -11,7 +11,7 @@ import msgspec
 
 from optifire.workers import messages as say
 from optifire.workers.handing import to_send
-from optifire.workers.stream import Frames, framed, received
+from optifire.workers.stream import Frames, framed, received, sent
 from optifire.workers.taking import from_child
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Talk:
         while self._unsent:
             data, files = self._unsent[0]
             try:
-                sent = _sent(self._near, data, files)
+                done = sent(self._near, data, [file.descriptor for file in files])
             except BlockingIOError:
                 self._loop.add_writer(self._near.fileno(), self._flush)
                 return
@@ -98,8 +98,8 @@ class Talk:
                 self._unsent.clear()  # the child is ending; its end is what counts
                 break
             self._unsent.popleft()
-            if sent < len(data):  # the files went with the first byte
-                self._unsent.appendleft((data[sent:], ()))
+            if done < len(data):  # the files went with the first byte
+                self._unsent.appendleft((data[done:], ()))
         self._loop.remove_writer(self._near.fileno())
 
     def _readable(self) -> None:
@@ -162,10 +162,3 @@ class Talk:
         self._frames.close()
         self._unsent.clear()
         self.lent.clear()
-
-
-def _sent(line: socket.socket, data: memoryview, files: Sequence[Sealed]) -> int:
-    """Send what the socket takes, and how many bytes that was."""
-    if not files:
-        return line.send(data)
-    return socket.send_fds(line, [data], [file.descriptor for file in files])

@@ -20,9 +20,9 @@ from optifire.core.ports import Outcome
 from optifire.core.run import RunStatus
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
 from optifire.workers import messages as say
-from optifire.workers import sealed, stream
+from optifire.workers import sealed, sealing, stream
 
-SEALS = sealed.SEALS
+SEALS = sealing.SEALS
 
 
 def ok(**data: object) -> PluginResult:
