@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from optifire.app.joining import Catalogs, is_recorded, read_configuration
 from optifire.app.opening import live_clock, worker_settings
-from optifire.core.errors import NotFoundError
+from optifire.app.residing import Residing
+from optifire.core.errors import NotFoundError, StateError
 from optifire.core.job import Placement
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.bus import CommitBus
@@ -60,7 +61,7 @@ async def run_once(home: Home, plugin_id: str, *, at: datetime | None, db: Path 
         await isolated.start()
         catalogs = Catalogs(home, isolated)
         catalog = await catalogs.build(configuration)
-        _require(catalog, plugin_id)
+        _require(catalog, plugin_id, at)
         clock: Clock
         if at is None:
             settings, environment = configuration.settings, configuration.features.environment
@@ -71,13 +72,17 @@ async def run_once(home: Home, plugin_id: str, *, at: datetime | None, db: Path 
         if isinstance(clock, SystemClock):
             resources.callback(clock.stop)
         bus, board = CommitBus(), Blackboard(recovered.values)
+        recorder = LiveRecorder(store, board, clock, bus.tell)
+        resident = Residing(isolated, recorder, clock).worker
+        resources.push_async_callback(resident.stop)
         workers: dict[Placement, Worker] = {
             Placement.ISOLATED: isolated,
             Placement.INLINE: InlineWorker(home.data),
+            Placement.RESIDENT: isolated if at is not None else resident,
         }
         rooms = Rooms(
             clock,
-            LiveRecorder(store, board, clock, bus.tell),
+            recorder,
             Runner(workers, clock),
             board,
             Slots(configuration.settings.system.concurrency_on(os.cpu_count() or 1)),
@@ -104,8 +109,8 @@ async def _fire(catalog: Catalog, rooms: Rooms, plugin_id: str, bus: CommitBus) 
     return await ended
 
 
-def _require(catalog: Catalog, plugin_id: str) -> None:
-    """Raise unless the plugin is there, switched on, and not at fault."""
+def _require(catalog: Catalog, plugin_id: str, at: datetime | None) -> None:
+    """Raise unless the plugin is there, switched on, not at fault, and can be run then."""
     listed = catalog.find(plugin_id)
     if listed.error is not None:
         raise listed.error
@@ -114,4 +119,12 @@ def _require(catalog: Catalog, plugin_id: str) -> None:
             f"{listed.plugin_id} is switched off",
             where=plugin_id,
             remedy=f"Run `optifire plugins enable {listed.plugin_id}` first",
+        )
+    hooks = catalog.jobs[listed.plugin_id].hooks
+    if at is not None and hooks:
+        raise StateError(
+            f"{listed.plugin_id} lives from start to stop (it has {hooks[0]}()) and cannot be run "
+            "as of an instant",
+            where="--at",
+            remedy="Run it as of now, or test what it computes without its hooks",
         )

@@ -13,15 +13,16 @@ from optifire.app.holidays import Holidays
 from optifire.app.inlining import Inline
 from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
 from optifire.app.past import read_past
+from optifire.app.placing import Placing
 from optifire.app.quarantining import tell
+from optifire.app.residing import Residing
 from optifire.app.room import room_of
 from optifire.app.service import Service
 from optifire.app.switches import switch_notes
 from optifire.core.calendar import Calendar
 from optifire.core.errors import ConfigError, LockedError
-from optifire.core.job import Placement
 from optifire.core.ledger import Batch, ConfigVersion, NoteRow, Recovered
-from optifire.core.ports import Clock, Worker
+from optifire.core.ports import Clock
 from optifire.host.catalog import Catalog
 from optifire.host.client import is_listening
 from optifire.host.home import Home
@@ -118,6 +119,7 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
         home, configuration, catalogs, catalog, store, recovered, clock, market, inline, isolated
     )
     service = await opening.service(recorded=recorded)
+    resources.push_async_callback(service.placing.residing.worker.stop)
     settle()
     return service
 
@@ -180,28 +182,28 @@ class _Opening:
 
     async def service(self, *, recorded: bool) -> Service:
         """Make engine and service, and take up what was in flight."""
-        workers: dict[Placement, Worker] = {
-            Placement.ISOLATED: self.isolated,
-            Placement.INLINE: self.inline.worker,
-        }
         bus, board = CommitBus(), Blackboard(self.recovered.values)
         recorder = LiveRecorder(self.store, board, self.clock, bus.tell)
         now = self.clock.now()
         past = await read_past(self.store.path, self.catalog.jobs)
+        residing = Residing(self.isolated, recorder, self.clock)
+        placing = Placing(self.inline, self.isolated, residing)
         rooms = Rooms(
             self.clock,
             recorder,
-            Runner(workers, self.clock),
+            Runner(placing.workers, self.clock),
             board,
-            self._slots(),
+            self._slots(placing),
+            tell=residing.tell,
             standings=past.standings,
         )
         bus.listen(past.runs.listen)
         bus.listen(self.inline.demotions.listen)
         bus.listen(tell)
+        bus.listen(residing.listen)
         crashes: list[str] = []
         engine = Engine(
-            self.inline.program(self.catalog, self.isolated),
+            placing.program(self.catalog),
             rooms,
             self._pace(recorded=recorded),
             start=now,
@@ -218,8 +220,7 @@ class _Opening:
             recorder=recorder,
             bus=bus,
             runs=past.runs,
-            inline=self.inline,
-            isolated=self.isolated,
+            placing=placing,
             recorded=recorded,
             crashes=crashes,
         )
@@ -230,10 +231,10 @@ class _Opening:
         engine.take_up(recovery.firings, self.recovered.waiting_events)
         return service
 
-    def _slots(self) -> Slots:
+    def _slots(self, placing: Placing) -> Slots:
         """Give the slots of this machine: by its cores, and by its memory."""
         system = self._settings.system
-        room = room_of(system, lambda: [os.getpid(), *self.isolated.zygote_pids()], monotonic)
+        room = room_of(system, lambda: [os.getpid(), *placing.pids()], monotonic)
         return Slots(system.concurrency_on(os.cpu_count() or 1), room)
 
     @property

@@ -40,6 +40,7 @@ def rooms_of(service: Service) -> Mapping[str, Work]:
         "calendar refresh": lambda: refresh_calendars(service),
         "meter": lambda: keep_metering(service),
         "inline plugins": lambda: keep_demoting(service),
+        "residents": service.placing.residing.run,
         "systemd": lambda: keep_notifying(service),
     }
 

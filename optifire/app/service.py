@@ -31,13 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from optifire.app.inlining import Inline
+    from optifire.app.placing import Placing
     from optifire.host.home import Home
     from optifire.runtime.bus import CommitBus
     from optifire.runtime.recorder import LiveRecorder
     from optifire.runtime.standings import Standings
     from optifire.runtime.supervisor import Work
-    from optifire.workers.isolated import IsolatedWorker
 
 log = logging.getLogger("optifire.service")
 
@@ -63,8 +62,7 @@ class Service:
         recorder: LiveRecorder,
         bus: CommitBus,
         runs: RunBoard,
-        inline: Inline,
-        isolated: IsolatedWorker,
+        placing: Placing,
         recorded: bool,
         crashes: list[str],
     ) -> None:
@@ -78,8 +76,7 @@ class Service:
         self._recorder = recorder
         self._bus = bus
         self._runs = runs
-        self._inline = inline
-        self._isolated = isolated
+        self.placing = placing
         self._reloading = asyncio.Lock()
         self._refused: OptifireError | None = None
         self._crashes = crashes
@@ -154,9 +151,9 @@ class Service:
         self.catalog, self._configuration = catalog, configuration
         batch.notes += self._standings.adopt(catalog.jobs, now)
         if anew:
-            self._inline.demotions.forget()
+            self.placing.inline.demotions.forget()
         if anew or change:
-            self.engine.swap(self._inline.program(catalog, self._isolated))
+            self.engine.swap(self.placing.program(catalog))
         await self._recorder.write(batch)
         changed = [*change.started, *change.stopped, *change.changed]
         log.info("configuration %s: %s", configuration.version, ", ".join(changed) or "no change")
@@ -171,11 +168,11 @@ class Service:
 
     async def demote(self) -> None:
         """Wait until an inline plugin is demoted, go over to that and write it down."""
-        found = await self._inline.demotions.next()
+        found = await self.placing.inline.demotions.next()
         note = demotion_note(found, self.engine.rooms.clock.now())
         log.warning("%s", note.text)
         async with self._reloading:
-            self.engine.swap(self._inline.program(self.catalog, self._isolated))
+            self.engine.swap(self.placing.program(self.catalog))
         await self._recorder.write(Batch(notes=[note]))
 
     async def status(self) -> dict[str, Any]:
@@ -190,9 +187,7 @@ class Service:
             "health": self.health().as_json(),
             "running": self._runs.running(),
             "next": [] if finished else next_of(self.engine, now),
-            "plugins": plugins_of(
-                self.catalog, self._runs, self._inline.demotions.standing, self._standings.held
-            ),
+            "plugins": plugins_of(self.catalog, self._runs, self.placing, self._standings.held),
             "usage": self._meter.recent(SAMPLE_AGE).plain(),
             "context": context_of(self.engine.rooms.board.snapshot()),
             "market": {
@@ -228,6 +223,6 @@ class Service:
         health.red += horizon_trouble(self.catalogs.calendars.loaded, wall)
         health.amber += [str(finding) for finding in self.catalog.errors]
         health.amber += [f"{one.plugin_id}: {one.stale}" for one in self.catalog.stale]
-        health.amber += self._inline.sentences()
+        health.amber += self.placing.sentences()
         health.amber += self._standings.sentences()
         return health

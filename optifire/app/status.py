@@ -15,12 +15,13 @@ from optifire.workers.wire import to_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from optifire.app.placing import Placing
     from optifire.core.calendar import Calendar
     from optifire.core.ledger import Batch, ContextValue, RunRow
     from optifire.core.types import PluginId
     from optifire.host.catalog import Catalog, Listed
-    from optifire.runtime.demotion import Demoted
     from optifire.runtime.engine import Engine
+    from optifire.workers.resident import Resident
 
 #: How far ahead `next` looks.
 AHEAD = timedelta(days=8)
@@ -28,8 +29,6 @@ AHEAD = timedelta(days=8)
 LEAST_HORIZON_DAYS = 30
 #: Values of the shared context longer than this are not shown.
 LONGEST_SHOWN = 64
-#: Every plugin runs as configured.
-NOBODY: Mapping[PluginId, Demoted] = MappingProxyType({})
 #: No plugin is quarantined.
 NONE_HELD: Mapping[PluginId, str] = MappingProxyType({})
 
@@ -112,19 +111,23 @@ def next_of(engine: Engine, now: datetime) -> list[dict[str, str]]:
 def plugins_of(
     catalog: Catalog,
     board: RunBoard,
-    demoted: Mapping[PluginId, Demoted] = NOBODY,
+    placing: Placing | None = None,
     quarantined: Mapping[PluginId, str] = NONE_HELD,
 ) -> dict[str, Any]:
     """Give for each plugin that is on (or at fault) its state, last run, usage and budget.
 
     ``demoted`` is why it runs isolated and not inline, None where it runs as configured;
-    ``quarantined`` why it is kept from running, which is the state ``error``.
+    ``resident`` its process, None where it has none that lives on. Both are None without a service.
+    ``quarantined`` says why it is kept from running, which is the state ``error``.
     """
+    demoted = placing.inline.demotions.standing if placing is not None else {}
+    standing = placing.residing.worker.standing if placing is not None else {}
     return {
         listed.plugin_id: {
             **state_of(listed, quarantined),
             "category": listed.category,
             "demoted": demoted[listed.plugin_id].why if listed.plugin_id in demoted else None,
+            "resident": _resident(standing.get(listed.plugin_id)),
             "budget": _budget(catalog, listed.plugin_id),
             "last": _brief(board.last(listed.plugin_id)),
             "counts": dict(board.counts(listed.plugin_id)),
@@ -141,6 +144,10 @@ def state_of(listed: Listed, quarantined: Mapping[PluginId, str]) -> dict[str, s
         return {"state": listed.state.value, "reason": listed.reason, "quarantined": None}
     state = PluginState.ERROR.value
     return {"state": state, "reason": f"quarantined: {why}", "quarantined": why}
+
+
+def _resident(one: Resident | None) -> dict[str, int] | None:
+    return None if one is None else {"pid": one.pid, "runs": one.runs}
 
 
 def _budget(catalog: Catalog, plugin_id: PluginId) -> dict[str, float] | None:

@@ -65,7 +65,7 @@ async def replay(
         ledger = SqliteStore(path, clock=wall_now, synchronous="NORMAL")
         playing = Replay(
             program_of(
-                {each: job for each, job in jobs.items() if not job.observes_machine}, catalog
+                {each: job for each, job in jobs.items() if not why_live_only(job)}, catalog
             ),
             calendar,
             options,
@@ -108,10 +108,8 @@ def chosen(catalog: Catalog, plugins: tuple[str, ...] | None) -> Mapping[PluginI
                 remedy=f"Run `optifire plugins enable {listed.plugin_id}` first",
             )
         job = catalog.jobs[listed.plugin_id]
-        if job.observes_machine:
-            raise ConfigError(
-                f"{listed.plugin_id} {OBSERVES}", where="--plugins", remedy="Leave it out"
-            )
+        if why := why_live_only(job):
+            raise ConfigError(f"{listed.plugin_id} {why}", where="--plugins", remedy="Leave it out")
         found[listed.plugin_id] = job
     return found
 
@@ -123,7 +121,19 @@ def reasons_left_out(catalog: Catalog) -> Mapping[PluginId, str]:
         for listed in catalog.plugins.values()
         if listed.enabled and listed.error is not None
     }
-    return at_fault | {each: OBSERVES for each, job in catalog.jobs.items() if job.observes_machine}
+    live_only = {each: why_live_only(job) for each, job in catalog.jobs.items()}
+    return at_fault | {each: why for each, why in live_only.items() if why}
+
+
+def why_live_only(job: Job) -> str:
+    """Say why a job has no part in any replay; nothing if it has."""
+    if job.observes_machine:
+        return OBSERVES
+    if job.schedule.continuous:
+        return "is a stream, which goes on by itself"
+    if job.hooks:
+        return f"lives from start to stop (it has {job.hooks[0]}()), which no replay does"
+    return ""
 
 
 def program_of(jobs: Mapping[PluginId, Job], catalog: Catalog) -> Program:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from optifire.core.due import Due
 
+#: The trigger of a stream's runs.
+CONTINUOUS = "@continuous"
 #: Seconds after due in which an exec job may start unless its plan says otherwise.
 EXEC_DEADLINE = 60.0
 #: How long after the close a replay and the demo take the market's machines to be idle.

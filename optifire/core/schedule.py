@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from optifire.core.calendar import Calendar, CalendarRangeError
 from optifire.core.due import Due, HalfDay, Late, Terms, strictest
 from optifire.core.entry import Entry
 from optifire.core.phrases import HALF_DAYS
 from optifire.core.reading import Reading, Rebuild
+from optifire.core.trigger import Every, InSession
 from optifire.core.words import read_words, require_zone
 
 __all__ = ["Due", "HalfDay", "Late", "Schedule", "Terms", "parse_schedule"]
@@ -77,6 +78,13 @@ class Schedule:
     def timed(self) -> bool:
         """Tell whether any word names instants (``@idle`` does: its closes)."""
         return any(entry.trigger is not None for entry in self.entries)
+
+    @property
+    def shortest_period(self) -> timedelta | None:
+        """Give the shortest interval among the words, None if there is none."""
+        plain = (entry.trigger for entry in self.entries)
+        inner = (each.inner if isinstance(each, InSession) else each for each in plain)
+        return min((each.interval for each in inner if isinstance(each, Every)), default=None)
 
     @property
     def idle(self) -> bool:

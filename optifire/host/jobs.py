@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from types import MappingProxyType
 
 from optifire.core.budget import Budget, budget_for
 from optifire.core.calendar import Calendar
-from optifire.core.errors import ConfigError, PluginFault
+from optifire.core.errors import ConfigError
 from optifire.core.graph import combine_needs
 from optifire.core.job import (
     DEFAULT_PRIORITY,
@@ -36,7 +37,8 @@ from optifire.host.granting import NOTHING_RESERVED, Reserved, grants_of
 from optifire.host.plugin_config import plugin_config
 
 EXEC_DEADLINE = 60.0
-RESIDENT_REMEDY = "Do without it: a job that runs on a schedule needs no hooks and no stream"
+#: A period below which a process of its own for each run would be most of the work, in seconds.
+OFTEN = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,11 @@ def build_job(parts: Parts) -> tuple[Job, tuple[Finding, ...]]:
         The plugin or its configuration is at fault; the error names plugin, file and key.
     """
     entry, metadata = parts.entry, parts.description.metadata
-    _refuse_residents(parts)
     grants, granting = grants_of(metadata, entry, parts.impl, parts.reserved)
     parts = replace(parts, grants=grants)
     schedule, listens = _schedule(parts)
     _check_jitter(parts, schedule)
-    placement, notes = _placement(parts)
+    placement, notes = _placement(parts, schedule)
     retries, more = _retries(parts)
     misfire = entry.get("misfire")
     deadline = entry.get("deadline")
@@ -111,6 +112,7 @@ def build_job(parts: Parts) -> tuple[Job, tuple[Finding, ...]]:
             plugin_config(entry, parts.variables, parts.description.config_schema, parts.impl)
         ),
         config_hash=config_hash(entry),
+        hooks=parts.description.hooks,
         grants=grants,
     )
     return job, (*granting, *_forced(parts), *notes, *more)
@@ -125,24 +127,6 @@ def _code(parts: Parts) -> Code:
         candidate.modules,
         candidate.origin,
     )
-
-
-def _refuse_residents(parts: Parts) -> None:
-    reason = ""
-    if parts.description.hooks:
-        reason = f"hook {parts.description.hooks[0]}"
-    elif parts.entry.get("isolation") == Placement.RESIDENT:
-        reason = "isolation: resident"
-    elif "@continuous" in _words(parts.entry.get("schedule")):
-        reason = "@continuous"
-    if reason:
-        raise PluginFault(
-            f"needs a resident worker ({reason})", where=parts.impl, remedy=RESIDENT_REMEDY
-        )
-
-
-def _words(schedule: object) -> tuple[object, ...]:
-    return schedule if isinstance(schedule, tuple) else (schedule,)
 
 
 def _schedule(parts: Parts) -> tuple[Schedule, frozenset[str]]:
@@ -176,9 +160,26 @@ def _check_jitter(parts: Parts, schedule: Schedule) -> None:
         )
 
 
-def _placement(parts: Parts) -> tuple[Placement, tuple[Finding, ...]]:
+def _lives_on(parts: Parts, schedule: Schedule) -> str:
+    """Say why a plugin needs a process that lives on; nothing if it does not."""
+    if parts.description.hooks:
+        return f"it has {parts.description.hooks[0]}()"
+    if schedule.continuous:
+        return "it is @continuous"
+    period = schedule.shortest_period
+    return f"it runs each {period.total_seconds():g} s" if period and period < OFTEN else ""
+
+
+def _placement(parts: Parts, schedule: Schedule) -> tuple[Placement, tuple[Finding, ...]]:
     """Give where it executes: inline is for bundled plugins whose operator says so."""
     asked, source = parts.entry.get("isolation"), parts.entry.source("isolation")
+    why = _lives_on(parts, schedule)
+    if why and asked is not None and asked != Placement.RESIDENT:
+        message = f"isolation: {asked} has no effect, since {why}; it runs resident"
+        remedy = "Remove it, or write isolation: resident"
+        return Placement.RESIDENT, (Finding("isolation", Level.WARNING, source, message, remedy),)
+    if why or asked == Placement.RESIDENT:
+        return Placement.RESIDENT, ()
     if asked != Placement.INLINE:
         return Placement.ISOLATED, ()
     if not parts.candidate.builtin:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -143,6 +143,42 @@ class RunView:
     async def fetch(self, sql: str, params: Encoded, *, one: bool) -> Encoded:
         """Answer a query on own and shared tables of then."""
         return await self.cycle.fetch(sql, params, one=one, plugin_id=self.plugin_id)
+
+
+@dataclass(frozen=True, slots=True)
+class FreshView:
+    """What a stream may see: the world as it is at each question.
+
+    One that lives for days would otherwise see that of its beginning, and keep the ledger's file
+    from being cleaned up.
+    """
+
+    recorder: Views
+    board: Blackboard
+    plugin_id: PluginId
+
+    def names(self) -> Sequence[str]:
+        """Give the names of all values that stand now, sorted."""
+        return sorted(self.board.snapshot())
+
+    def value(self, name: str) -> Given | None:
+        """Give one value of now, or None."""
+        return CycleView(self.board.snapshot(), None).value(name)
+
+    async def fetch(self, sql: str, params: Encoded, *, one: bool) -> Encoded:
+        """Answer a query on own and shared tables as they are now."""
+        view = await self.recorder.view()
+        try:
+            return await view.fetch(sql, params, one=one, plugin_id=self.plugin_id)
+        finally:
+            await view.close()
+
+
+class Views(Protocol):
+    """Where views of the present come from."""
+
+    async def view(self) -> CycleView:
+        """Hold context and tables as they are now."""
 
 
 def given_all(marker: ContextValue, values: Mapping[str, ContextValue]) -> Given:

@@ -8,6 +8,7 @@ that made ready, so a commit holds the ends of some runs together with the start
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,13 +19,14 @@ from optifire.core.ledger import EventRow
 from optifire.core.ports import Outcome, RunRequest
 from optifire.core.run import Reason, RunStatus
 from optifire.runtime.admission import NonRun, Snapshot, admit, refused
-from optifire.runtime.blackboard import RunView
+from optifire.runtime.blackboard import FreshView, RunView
 from optifire.runtime.dataflow import Dataflow, Node
 from optifire.runtime.draft import Draft
 from optifire.runtime.entrance import Entrance
 from optifire.runtime.needs import NOTHING, Moment, Supply, Values, supply
 from optifire.runtime.outcome import Leavings, close_attempt, open_attempt, refuse_attempt
 from optifire.runtime.overlap import Manner
+from optifire.runtime.part import Parting
 from optifire.runtime.patience import Patience
 from optifire.runtime.resolver import Plan, Pull, resolve
 
@@ -92,6 +94,8 @@ class Cycle:
                 for pull in plan.earlier:
                     self._await_earlier(pull)
                 await self._step()
+                if all(node.live.endless for node in self._flow.nodes.values()):
+                    await self._view.close()  # a stream lives for days; the file must not wait
                 while self._flow.open:
                     await self._bell.wait()
                     self._bell.clear()
@@ -170,17 +174,21 @@ class Cycle:
         open_attempt(row, parts.clock, worker.name if worker else job.placement, self._draft.batch)
         if parts.standings is not None:
             parts.standings.start(row)
+        stream = node.live.endless and not parts.clock.timeless
         node.request = RunRequest(
             key=row.key,
             run_id=row.run_id,
             attempt=row.attempts,
             job=job,
             started=row.started_at or self.due,
-            timeout=parts.safety_timeout or job.timeout,
+            timeout=math.inf if stream else parts.safety_timeout or job.timeout,
             given=got.given,
-            view=RunView(self._view, job.plugin_id),
+            view=FreshView(parts.recorder, parts.board, job.plugin_id)
+            if stream
+            else RunView(self._view, job.plugin_id),
             events=node.firing.events,
             replay=parts.clock.timeless,
+            commit=Parting(node.firing, row, parts, self.due).commit if stream else None,
         )
         self._draft.start(node)
 

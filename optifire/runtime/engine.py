@@ -15,9 +15,9 @@ from optifire.core.errors import NotFoundError, StateError
 from optifire.core.firing import Firing
 from optifire.core.graph import Graph
 from optifire.core.job import Job
-from optifire.core.ports import Clock, Tick
+from optifire.core.ports import Clock, Event, Tick
 from optifire.core.run import RunKind
-from optifire.core.types import PluginId, RunId
+from optifire.core.types import Encoded, PluginId, RunId
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.orchestrator import EVENT_GRACE, Orchestrator, firings_of_events
 from optifire.runtime.overlap import LiveRuns, Manner
@@ -27,6 +27,7 @@ from optifire.runtime.recorder import Recorder
 from optifire.runtime.runner import Runner
 from optifire.runtime.slots import Slots
 from optifire.runtime.standings import Standings
+from optifire.runtime.streams import Streams
 from optifire.runtime.supervisor import Report, Supervisor, Work
 
 if TYPE_CHECKING:
@@ -42,12 +43,21 @@ class Program:
     graph: Graph
 
 
+#: Gives an event to a job that handles events, at an instant.
+Tell = Callable[[Job, Event, datetime], None]
+
+
+def tell_nobody(_: Job, __: Event, ___: datetime) -> None:
+    """Let an event go: nothing here handles any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """The rooms that an engine works with.
 
     ``safety_timeout`` replaces timeouts in a replay, which has no ``standings`` either: nobody is
-    quarantined there.
+    quarantined there. ``tell`` gives the host's session events to the jobs that handle events;
+    those of other jobs are heard from the commit bus.
     """
 
     clock: Clock
@@ -58,6 +68,7 @@ class Rooms:
     live: LiveRuns = field(default_factory=LiveRuns)
     safety_timeout: float = 0.0
     standings: Standings | None = None
+    tell: Tell = tell_nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,8 @@ class Pace:
     stay: bool = False
 
 
+#: What session events bring with them, encoded.
+_NOTHING = Encoded(b"\xc0")
 #: Nothing goes on beside the schedule.
 NO_ROOMS: Mapping[str, Work] = MappingProxyType({})
 
@@ -130,6 +143,7 @@ class Engine:
         self._orchestrator = Orchestrator(
             self, in_step=pace.in_step, until=pace.until, stay=pace.stay
         )
+        self._streams = Streams(rooms.live, rooms.clock, self._orchestrator.work)
 
     @property
     def program(self) -> Program:
@@ -149,6 +163,10 @@ class Engine:
         """Whether nothing is due any more before the last instant."""
         return self._orchestrator.finished
 
+    def tell(self, firing: Firing) -> None:
+        """Give a session event to a job that handles events."""
+        self.rooms.tell(firing.job, Event(firing.trigger, _NOTHING, "host"), firing.due)
+
     def spawn(self, name: str, cycle: Callable[[], Awaitable[None]]) -> Awaitable[None]:
         """Run a cycle as a supervised task."""
         if self._supervisor is None:
@@ -164,7 +182,9 @@ class Engine:
         async with Supervisor(self._report) as self._supervisor:
             for name, work in rooms.items():
                 self._supervisor.room(name, work)
+            self._streams.apply(self._program.jobs, self.spawn)
             await self._orchestrator.run()
+            self._streams.stop()
             endless = self.pace.until is None or self.pace.stay
             return await self._supervisor.drain(grace if endless else None)
 
@@ -181,6 +201,8 @@ class Engine:
         self._planner = self._planner.successor(program.jobs.values(), known, now)
         self._program = program
         self._parts = self._make_parts()
+        if self._supervisor is not None:
+            self._streams.apply(program.jobs, self.spawn)
         self.rooms.clock.wake()
 
     def take_up(self, firings: Sequence[Firing], events: Sequence[EventRow]) -> None:
@@ -201,6 +223,8 @@ class Engine:
         ------
         NotFoundError
             No job of this id is switched on.
+        StateError
+            It is a stream.
         """
         job = self._program.jobs.get(plugin_id)
         if job is None:
@@ -208,6 +232,12 @@ class Engine:
                 f"no plugin {plugin_id!r} is switched on",
                 where=plugin_id,
                 remedy=f"Run `optifire plugins enable {plugin_id}`, or see `optifire plugins list`",
+            )
+        if job.schedule.continuous:
+            raise StateError(
+                f"{plugin_id} is a stream, which runs by itself",
+                where=plugin_id,
+                remedy=f"See its parts with `optifire runs --plugin {plugin_id}`",
             )
         now = self.rooms.clock.now()
         firing = Firing(job, now, "manual", EVENT_GRACE, kind=RunKind.MANUAL, force=force)
@@ -223,12 +253,19 @@ class Engine:
                 return True
         return False
 
-    def _schedule_of(self, plugin_id: PluginId) -> Schedule | None:
-        job = self._program.jobs.get(plugin_id)
-        return None if job is None else job.schedule
+    def _announce(self, events: Sequence[EventRow]) -> None:
+        """Owe the runs that the events of a stream start."""
+        for firing in firings_of_events([one for one in events if not one.taken], self._parts):
+            self._planner.add(firing)
+        self.rooms.clock.wake()
 
     def _make_parts(self) -> Parts:
         rooms = self.rooms
+
+        def schedule_of(plugin_id: PluginId) -> Schedule | None:
+            job = self._program.jobs.get(plugin_id)
+            return None if job is None else job.schedule
+
         return Parts(
             self._program.jobs,
             self._program.graph,
@@ -240,7 +277,8 @@ class Engine:
             rooms.live,
             rooms.board,
             lambda job: job.plugin_id in self._program.jobs,
-            self._schedule_of,
+            schedule_of,
             rooms.safety_timeout,
             rooms.standings,
+            self._announce,
         )

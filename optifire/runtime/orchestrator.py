@@ -12,6 +12,7 @@ from optifire.core.firing import Firing, Owed, Span
 from optifire.core.ledger import Batch, EventRow, NoteRow, RunRow
 from optifire.core.ports import Event, Tick
 from optifire.core.run import Reason, RunKey, RunKind
+from optifire.core.session import SESSION_EVENTS
 from optifire.runtime.cycle import Cycle, CycleEnd
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class Conductor(Protocol):
 
     def planner(self) -> Planner:
         """Give the planner of the present catalog."""
+
+    def tell(self, firing: Firing) -> None:
+        """Give a session event to a job that handles events."""
 
     def passed(self, tick: Tick, /) -> Sequence[NoteRow]:
         """Give what is to be written down about a stretch of time beside its runs."""
@@ -108,18 +112,35 @@ class Orchestrator:
 
     async def _start(self, owed: Owed, notes: Sequence[NoteRow]) -> None:
         """Write spans and notes down and start one cycle for each (due, turn)."""
+        owed = self._told(owed)
         if owed.spans or notes:
             batch = Batch(runs=[span_row(span) for span in owed.spans], notes=list(notes))
             await self._unless_stopped(self._conductor.spawn("record", self._write(batch)))
         for firings in cycles_of(owed.firings):
             name = f"cycle {firings[0].due:%Y-%m-%dT%H:%M:%S}Z turn {firings[0].turn}"
             idle = firings[0].idle and not self._in_step
-            work = self._when_idle(firings) if idle else self._work(firings)
+            work = self._when_idle(firings) if idle else self.work(firings)
             running = self._conductor.spawn(name, work)
             if self._in_step:
                 await self._unless_stopped(running)
             if self._stopping.is_set():
                 return
+
+    def _told(self, owed: Owed) -> Owed:
+        """Tell session events to who handles events, and give what else is owed.
+
+        An event makes no run, and one that is found late is no news.
+        """
+        jobs = [*(one.job for one in owed.firings), *(one.job for one in owed.spans)]
+        if not any(job.handles_events for job in jobs):
+            return owed
+        left = Owed(spans=[span for span in owed.spans if not _is_event(span)])
+        for firing in owed.firings:
+            if _is_event(firing):
+                self._conductor.tell(firing)
+            else:
+                left.firings.append(firing)
+        return left
 
     async def _unless_stopped(self, work: Awaitable[None]) -> None:
         """Wait for some work to end, but no longer than until `stop`: the owner drains it."""
@@ -144,11 +165,11 @@ class Orchestrator:
         async def work() -> None:
             async with self._idle:
                 await self._conductor.parts().live.quiet()
-                await self._work(firings)()
+                await self.work(firings)()
 
         return work
 
-    def _work(self, firings: Sequence[Firing]) -> Callable[[], Awaitable[None]]:
+    def work(self, firings: Sequence[Firing]) -> Callable[[], Awaitable[None]]:
         """Give the work of one cycle and of the turns that its events start."""
 
         async def work() -> None:
@@ -159,6 +180,11 @@ class Orchestrator:
                 end = await Cycle(following, parts, chain).run()
 
         return work
+
+
+def _is_event(one: Firing | Span) -> bool:
+    """Tell whether something is owed only because of a session event that its job handles."""
+    return one.job.handles_events and one.trigger in SESSION_EVENTS
 
 
 def cycles_of(firings: Sequence[Firing]) -> list[list[Firing]]:

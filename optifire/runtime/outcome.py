@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from optifire.core.budget import soft_breaches
+from optifire.core.firing import CONTINUOUS
 from optifire.core.job import Job
 from optifire.core.ledger import (
     AttemptRow,
@@ -103,7 +104,9 @@ def close_attempt(
     row.move(outcome.status, outcome.reason)
     row.finished_at = now
     row.degraded = outcome.degraded
-    row.breaches = soft_breaches(outcome.usage, firing.job.budget)
+    over = soft_breaches(outcome.usage, firing.job.budget)
+    # What a stream may use is for each part; all of it together has no budget.
+    row.breaches = tuple(each for each in over if firing.trigger != CONTINUOUS or each != "cpu")
     row.outputs = {**outcome.outputs, **outcome.writes} if outcome.writes else outcome.outputs
     if outcome.reads:
         row.inputs = {**row.inputs, **outcome.reads}

@@ -50,6 +50,11 @@ class LiveRun:
     watchers: list[Callable[[], object]] = field(default_factory=list)
     lane: str = field(init=False)
 
+    @property
+    def endless(self) -> bool:
+        """Whether it is a stream, which goes on until it is told to end."""
+        return self.firing.job.schedule.continuous
+
     def __post_init__(self) -> None:
         """Keep the lane: it is asked for at every turn."""
         self.lane = lane_of(self.firing.job)
@@ -124,8 +129,12 @@ class LiveRuns:
         return tuple(self._live.get(lane_of(job), ()))
 
     def latest_of(self, plugin_id: PluginId, until: datetime) -> LiveRun | None:
-        """Give the youngest unsettled occurrence of one plugin that was due by an instant."""
-        own = [run for run in self._unsettled.get(plugin_id, ()) if run.firing.due <= until]
+        """Give the youngest unsettled occurrence of one plugin that was due by an instant.
+
+        Those of streams do not count: nobody can wait for their ends.
+        """
+        runs = self._unsettled.get(plugin_id, ())
+        own = [run for run in runs if run.firing.due <= until and not run.endless]
         return max(own, key=lambda run: run.firing.due, default=None)
 
     def queued(self, job: Job) -> bool:
@@ -140,13 +149,14 @@ class LiveRuns:
         return any(each.job.plugin_id == job.plugin_id for each in chain(running, waiting))
 
     async def quiet(self) -> None:
-        """Wait until nothing is in progress."""
+        """Wait until nothing is in progress but streams."""
         await self._quiet.wait()
 
     def add(self, run: LiveRun) -> None:
         """Take in a run that has been admitted."""
         self._live.setdefault(run.lane, []).append(run)
-        self._quiet.clear()
+        if not run.endless:
+            self._quiet.clear()
 
     def wait(self, one: Waiting) -> None:
         """Buffer an occurrence; unless its job buffers all, the newest displaces the older.
@@ -192,5 +202,5 @@ class LiveRuns:
             if not queue:
                 del self._waiting[lane]
             following.go()
-        if not self._live:
+        if all(run.endless for runs in self._live.values() for run in runs):
             self._quiet.set()

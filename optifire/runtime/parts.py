@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from optifire.core.graph import Graph
 from optifire.core.job import Job
+from optifire.core.ledger import EventRow
 from optifire.core.ports import Clock
 from optifire.core.types import PluginId
 from optifire.runtime.admission import Snapshot, all_good
@@ -35,6 +36,8 @@ class Parts:
         Seconds of real time that replace every timeout in a replay; 0 elsewhere.
     standings
         Who keeps failing, and is kept from running; None where nobody ever is (replay).
+    announce
+        Has the listeners of events started that a stream has published.
     """
 
     jobs: Mapping[PluginId, Job]
@@ -50,6 +53,7 @@ class Parts:
     schedule_of: ScheduleOf
     safety_timeout: float = 0.0
     standings: Standings | None = None
+    announce: Callable[[Sequence[EventRow]], None] = lambda _: None
 
     def snapshot(self, chain: tuple[str, ...]) -> Snapshot:
         """Give what gates may look at now; ``chain`` is the events that led here."""
@@ -59,9 +63,14 @@ class Parts:
 
 
 def listeners_of(jobs: Mapping[PluginId, Job]) -> Mapping[str, tuple[PluginId, ...]]:
-    """Give for each bus event the jobs that it starts, by id."""
+    """Give for each bus event the jobs that it starts, by id.
+
+    A job that handles events is told them, and has no runs for them.
+    """
     found: dict[str, list[PluginId]] = {}
     for plugin_id in sorted(jobs):
+        if jobs[plugin_id].handles_events:
+            continue
         for event in sorted(jobs[plugin_id].listens):
             found.setdefault(event, []).append(plugin_id)
     return {event: tuple(ids) for event, ids in found.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from optifire.core.firing import Firing, is_late, misfire_of
+from optifire.core.firing import CONTINUOUS, Firing, is_late, misfire_of
 from optifire.core.job import Effect, Job, Misfire
 from optifire.core.ledger import AttemptRow, Batch, EventRow, Recovered, RunRow
 from optifire.core.ports import Event
@@ -85,8 +85,10 @@ def _decide(
         end = (RunStatus.LOST, _died()) if was_running else (
             RunStatus.SKIPPED, Reason("disabled", "switched off while it waited")
         )  # fmt: skip
-    elif was_running and job.effect is Effect.EFFECTFUL:
+    elif was_running and (job.effect is Effect.EFFECTFUL or row.trigger == CONTINUOUS):
         end = (RunStatus.LOST, _died())
+    elif row.trigger == CONTINUOUS:
+        end = (RunStatus.MISSED, Reason("late", "the service ended before it began"))
     else:
         firing, late = _firing(row, job, now)
         firing.events = _events_for(job, row, events)

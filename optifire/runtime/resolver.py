@@ -80,6 +80,7 @@ def _must_be_pulled(edge: Edge, by: Firing, parts: Parts, values: Values) -> boo
         and edge.producer is not None
         and edge.producer in parts.jobs
         and not edge.off
+        and not parts.jobs[edge.producer].schedule.continuous
         and not values.ever(edge)
         and parts.live.latest_of(edge.producer, by.due) is None
         and not parts.live.had(RunKey(edge.producer, by.due, by.turn, by.kind))

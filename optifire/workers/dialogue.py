@@ -51,7 +51,7 @@ class Dialogue:
         self._answers: dict[type[Any], asyncio.Future[Any]] = {}
         self._watched: Watched | None = None
         self._deadline = self._window = math.inf
-        self._ending = False
+        self._ending = self._closed = False
         self._asked: asyncio.Queue[say.Question | say.Commit | None] = asyncio.Queue()
         self._answering = self._loop.create_task(self._answer_all())
         live.talk.deliver = self._hear
@@ -76,12 +76,18 @@ class Dialogue:
             return 0.0
 
     async def ask(
-        self, message: say.ToChild, answer: type[Any], seconds: float, *, window: float = math.inf
+        self,
+        message: say.ToChild,
+        answer: type[Any],
+        seconds: float,
+        *,
+        window: float = math.inf,
+        kill: bool = True,
     ) -> Any:  # noqa: ANN401 - of the type that was asked for
         """Send a message and give the answer to it, None when the process has ended instead.
 
-        The process is held to its limits meanwhile, and ends when it takes too long or nobody
-        waits any more.
+        The process is held to its limits meanwhile, and ends when it takes too long or, with
+        ``kill``, when nobody waits any more.
         """
         live = self.live
         if live.ended.done():
@@ -95,7 +101,8 @@ class Dialogue:
         try:
             return await future
         except asyncio.CancelledError:
-            live.stop(signal.SIGKILL)
+            if kill:
+                live.stop(signal.SIGKILL)
             raise
         finally:
             del self._answers[answer]
@@ -178,6 +185,9 @@ class Dialogue:
     async def end(self) -> None:
         """End the process at once; it is gone when this returns."""
         self._ending = True
+        if self._closed:
+            return
+        self._closed = True
         try:
             await self._fetches.close()
             await ended(self.live)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from optifire.core.job import Job
     from optifire.core.limits import Limits
-    from optifire.core.ports import Event, RunRequest, View
+    from optifire.core.ports import Commit, Event, RunRequest, View
     from optifire.workers.live import Live
     from optifire.workers.outward import Outward
     from optifire.workers.watching import Watching
@@ -158,10 +157,12 @@ class Resident:
         """Make one attempt; cancelling it ends the process."""
         loop, dialogue = asyncio.get_running_loop(), self._dialogue
         began = loop.time()
-        dialogue.view, dialogue.commit = request.view, request.commit
+        dialogue.view, dialogue.commit = request.view, metered(dialogue, request.commit)
         cpu = self._dialogue.cpu()
-        window = STREAM_WINDOW if order.stream else math.inf
-        done = await self._dialogue.ask(order, say.Done, request.timeout, window=window)
+        if order.stream:
+            done = await self._stream(order, request)
+        else:
+            done = await dialogue.ask(order, say.Done, request.timeout)
         dialogue.view = dialogue.commit = None
         wall = (loop.time() - began) * 1e3
         if done is None:
@@ -171,6 +172,21 @@ class Resident:
             outcome = self._judged(done, cpu, wall, stream=order.stream)
         outcome.log = with_loss(self._live.log(), done.lost if done is not None else 0)
         return outcome
+
+    async def _stream(self, order: say.Order, request: RunRequest) -> say.Done | None:
+        """Give how a stream ended; one that is told to end may call its last hooks before."""
+        ask = self._dialogue.ask
+        try:
+            done: say.Done | None = await ask(
+                order, say.Done, request.timeout, window=STREAM_WINDOW, kill=request.abrupt
+            )
+        except asyncio.CancelledError:
+            leaving = asyncio.ensure_future(self.leave())
+            while not leaving.done():  # no process is left behind, however often this is told
+                with suppress(asyncio.CancelledError):
+                    await asyncio.shield(leaving)
+            raise
+        return done
 
     async def tell(self, event: Event, at: datetime) -> Failure | None:
         """Give an event to ``handle_event``; gives what came of it, None if all is well."""
@@ -210,6 +226,21 @@ class Resident:
         else:
             outcome.usage = Usage(wall_ms=wall)
         return within(outcome, self._live, self._limits)
+
+
+def metered(dialogue: Dialogue, commit: Commit | None) -> Commit | None:
+    """Give each part of a stream the processor time since the part before."""
+    if commit is None:
+        return None
+    before = dialogue.cpu()
+
+    async def measured(part: Outcome) -> None:
+        nonlocal before
+        began, before = before, dialogue.cpu()
+        part.usage = Usage((before - began) * 1e3, measured=Measured.EXACT)
+        await commit(part)
+
+    return measured
 
 
 def not_started(failure: Failure) -> Outcome:

@@ -156,9 +156,6 @@ async def test_a_dependency_is_blamed_on_who_asks_for_it(world: World) -> None:
 @pytest.mark.parametrize(
     ("said", "entry", "message"),
     [
-        ({"hooks": ("start",)}, "", "needs a resident worker (hook start)"),
-        ({"plan": {"schedule": "@continuous"}}, "", "needs a resident worker (@continuous)"),
-        ({}, "isolation: resident", "needs a resident worker (isolation: resident)"),
         ({"plan": {}}, "", "the plan says neither schedule nor triggers"),
         ({"plan": {"schedule": "@opne"}}, "", "'@opne' is not a schedule word"),
         ({}, "schedule: '@opne'", "features.yaml:3: plugins.a.schedule: '@opne'"),
@@ -266,6 +263,22 @@ async def test_inline_takes_effect_for_bundled_plugins_whose_operator_says_so(
     assert job(catalog, "mine_own").placement is Placement.ISOLATED
     (finding,) = [each for each in catalog.findings if each.rule == "isolation"]
     assert finding.where.endswith("features.yaml:5: plugins.mine_own.isolation")
+
+
+async def test_what_must_live_on_is_resident_whatever_else_is_asked(world: World) -> None:
+    world.plugin("hooked", hooks=("start", "handle_event"))
+    world.plugin("stream", plan={"schedule": "@continuous"})
+    world.plugin("asked")
+    world.features(on("stream", hooked="isolation: isolated", asked="isolation: resident"))
+    catalog = await world.catalog()
+    for plugin_id in ("hooked", "stream", "asked"):
+        assert job(catalog, plugin_id).placement is Placement.RESIDENT
+    assert job(catalog, "hooked").hooks == ("start", "handle_event")
+    assert job(catalog, "hooked").handles_events
+    (finding,) = [each for each in catalog.findings if each.rule == "isolation"]
+    assert finding.message == (
+        "isolation: isolated has no effect, since it has start(); it runs resident"
+    )
 
 
 async def test_a_plugins_own_default_file_lies_below_features_yaml(world: World) -> None:
