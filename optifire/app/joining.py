@@ -146,15 +146,19 @@ class Catalogs:
         Whose configuration and plugins are read.
     describer
         Asks plugins what they are, away from this process.
+    missing
+        The layers of the sandbox that this machine lacks; None: nobody lays one.
     """
 
-    def __init__(self, home: Home, describer: Describer) -> None:
+    def __init__(
+        self, home: Home, describer: Describer, missing: tuple[str, ...] | None = None
+    ) -> None:
         self.home = home
         self.calendars = Calendars(home)
         self._scanner = Scanner(file=home.cache / "plugins.msgpack")
         descriptions = Descriptions(describer, home.cache / "descriptions.msgpack")
         kept = KeptCode(home.cache / "code")
-        self._ground = Ground(descriptions, self.calendars.get, rebuild, kept, home)
+        self._ground = Ground(descriptions, self.calendars.get, rebuild, kept, home, missing)
 
     async def build(self, configuration: Configuration, last: Catalog | None = None) -> Catalog:
         """Give the catalog of one configuration; a plugin at fault is listed with its reason."""

@@ -223,6 +223,7 @@ class Service:
         health.red += horizon_trouble(self.catalogs.calendars.loaded, wall)
         health.amber += [str(finding) for finding in self.catalog.errors]
         health.amber += [f"{one.plugin_id}: {one.stale}" for one in self.catalog.stale]
+        health.amber += [self.catalog.degraded] if self.catalog.degraded else []
         health.amber += self.placing.sentences()
         health.amber += self._standings.sentences()
         return health

@@ -150,6 +150,10 @@ class Job:
     config_hash: str = ""
     #: What the plugin declares and the operator grants.
     grants: Grants = NOTHING
+    #: Whether the layers of the sandbox are to go around its runs, and whether this machine lacks
+    #: some and nobody has accepted that.
+    sandbox: bool = False
+    degraded: bool = False
     #: The hooks that the plugin defines itself: `initialize`, `start`, `stop`, `cleanup`,
     #: `handle_event`.
     hooks: tuple[str, ...] = ()

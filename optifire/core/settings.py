@@ -197,9 +197,21 @@ PLUGIN_FIELDS: tuple[Setting, ...] = (
         "fs:write:<path>, secrets:<name>, subprocess, trade.",
         otherwise="nothing",
     ),
+    Setting(
+        "sandbox",
+        Kind.FLAG,
+        "Whether its runs are held to its own folders and to what it is granted.",
+        otherwise="true for all but bundled plugins",
+    ),
+    Setting(
+        "allow_degraded",
+        Kind.FLAG,
+        "Whether it may run where this machine lacks a layer of the sandbox.",
+        otherwise="no for an installed package; a folder's runs, and health is amber",
+    ),
 )
 #: Fields of an entry that are the operator's, and never the plugin's.
-OPERATORS = frozenset({"enabled", "source", "permissions"})
+OPERATORS = frozenset({"enabled", "source", "permissions", "sandbox", "allow_degraded"})
 #: Plan fields that ``defaults`` may set for every plugin at once: those that are not about one.
 DEFAULTABLE = frozenset(
     {

@@ -72,6 +72,7 @@ async def build_catalog(
         findings=_findings(drafts, features, discovery, graph),
         config_hash=config_hash,
         roots=discovery.roots,
+        missing=ground.missing or (),
     )
 
 

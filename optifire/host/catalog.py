@@ -11,6 +11,7 @@ from optifire.core.errors import NotFoundError, OptifireError
 from optifire.core.graph import Graph
 from optifire.core.job import Job
 from optifire.core.ports import Description
+from optifire.core.sandboxing import degraded_line
 from optifire.core.types import Environment, PluginId, fold_id
 from optifire.host.discovery import Candidate
 from optifire.host.features import Entry
@@ -97,6 +98,8 @@ class Catalog:
     findings: tuple[Finding, ...] = ()
     config_hash: str = ""
     roots: tuple[Path, ...] = ()
+    #: The layers of the sandbox that this machine lacks.
+    missing: tuple[str, ...] = ()
 
     def find(self, plugin_id: str) -> Listed:
         """Give one plugin; ids compare folded. Raises `NotFoundError` with the nearest ids."""
@@ -109,6 +112,12 @@ class Catalog:
     def stale(self) -> tuple[Listed, ...]:
         """The plugins whose older code goes on; health is amber while there is any."""
         return tuple(each for each in self.plugins.values() if each.stale)
+
+    @property
+    def degraded(self) -> str:
+        """Say in one line who runs with fewer layers of the sandbox than it should, if any does."""
+        run = sorted(job.plugin_id for job in self.jobs.values() if job.degraded)
+        return degraded_line(run, self.missing) if run else ""
 
     @property
     def errors(self) -> tuple[Finding, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import optifire
 from optifire.core.errors import ConfigError, ConflictError, ManifestError, OptifireError
+from optifire.core.sandboxing import Origin
 from optifire.core.types import fold_id
 from optifire.host.documents import read_document
 from optifire.host.findings import Finding, Level, error_of
@@ -43,6 +44,13 @@ class Candidate:
     def builtin(self) -> bool:
         """Whether it came with OptiFIRE."""
         return self.origin == BUILTIN
+
+    @property
+    def whose(self) -> Origin:
+        """Whose code it is; what is neither bundled nor in a folder is an installed package."""
+        if self.builtin:
+            return Origin.BUNDLED
+        return Origin.FOLDER if Path(self.origin).is_absolute() else Origin.PACKAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ class Ground:
     rebuild: Rebuild | None = None
     kept_code: KeptCode | None = None
     home: Home | None = None
+    #: The layers of the sandbox that this machine lacks; None: nobody lays one.
+    missing: tuple[str, ...] | None = None
 
     def reserved(self, plugin_paths: Sequence[str]) -> Reserved:
         """Give the folders that nobody is granted."""
@@ -152,6 +154,7 @@ class Maker:
                 rebuild=self.ground.rebuild,
                 variables=self.variables,
                 reserved=self.ground.reserved(self.features.plugin_paths),
+                missing=self.ground.missing,
             )
             job, notes = build_job(parts)
             if description.validates_config:

@@ -27,6 +27,7 @@ from optifire.core.job import (
 from optifire.core.permissions import NOTHING, Grants
 from optifire.core.ports import Description
 from optifire.core.reading import Rebuild
+from optifire.core.sandboxing import OPEN, Sandboxing
 from optifire.core.schedule import Schedule, parse_schedule
 from optifire.core.session import SESSION_EVENTS
 from optifire.core.types import Category, PluginId
@@ -35,6 +36,7 @@ from optifire.host.features import Entry
 from optifire.host.findings import Finding, Level
 from optifire.host.granting import NOTHING_RESERVED, Reserved, grants_of
 from optifire.host.plugin_config import plugin_config
+from optifire.host.sandboxing import sandboxing_notes, sandboxing_of
 
 EXEC_DEADLINE = 60.0
 #: A period below which a process of its own for each run would be most of the work, in seconds.
@@ -53,7 +55,10 @@ class Parts:
     rebuild: Rebuild | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     reserved: Reserved = NOTHING_RESERVED
+    #: The layers of the sandbox that this machine lacks; None: nobody lays one.
+    missing: tuple[str, ...] | None = None
     grants: Grants = NOTHING
+    sandboxing: Sandboxing = OPEN
 
     @property
     def category(self) -> str:
@@ -76,7 +81,8 @@ def build_job(parts: Parts) -> tuple[Job, tuple[Finding, ...]]:
     """
     entry, metadata = parts.entry, parts.description.metadata
     grants, granting = grants_of(metadata, entry, parts.impl, parts.reserved)
-    parts = replace(parts, grants=grants)
+    sandboxing = sandboxing_of(parts.candidate, entry, parts.missing)
+    parts = replace(parts, grants=grants, sandboxing=sandboxing)
     schedule, listens = _schedule(parts)
     _check_jitter(parts, schedule)
     placement, notes = _placement(parts, schedule)
@@ -114,8 +120,11 @@ def build_job(parts: Parts) -> tuple[Job, tuple[Finding, ...]]:
         config_hash=config_hash(entry),
         hooks=parts.description.hooks,
         grants=grants,
+        sandbox=sandboxing.laid,
+        degraded=sandboxing.degraded,
     )
-    return job, (*granting, *_forced(parts), *notes, *more)
+    asked = sandboxing_notes(entry, parts.missing)
+    return job, (*granting, *asked, *_forced(parts), *notes, *more)
 
 
 def _code(parts: Parts) -> Code:
@@ -188,6 +197,10 @@ def _placement(parts: Parts, schedule: Schedule) -> tuple[Placement, tuple[Findi
         return Placement.ISOLATED, (Finding("isolation", Level.WARNING, source, message, remedy),)
     if source.startswith(str(parts.candidate.folder)):
         return Placement.ISOLATED, ()  # a plan may wish; features.yaml decides
+    if parts.sandboxing.laid:
+        message = "nothing contains an inline plugin, and sandbox: true wants it: it runs isolated"
+        remedy = "Remove isolation: inline, or sandbox: true"
+        return Placement.ISOLATED, (Finding("isolation", Level.WARNING, source, message, remedy),)
     return Placement.INLINE, ()
 
 
