@@ -191,17 +191,23 @@ def _placement(parts: Parts, schedule: Schedule) -> tuple[Placement, tuple[Findi
         return Placement.RESIDENT, ()
     if asked != Placement.INLINE:
         return Placement.ISOLATED, ()
-    if not parts.candidate.builtin:
-        message = "inline takes effect for bundled plugins only; it runs isolated"
-        remedy = "Write isolation: isolated"
-        return Placement.ISOLATED, (Finding("isolation", Level.WARNING, source, message, remedy),)
-    if source.startswith(str(parts.candidate.folder)):
+    if parts.candidate.builtin and source.startswith(str(parts.candidate.folder)):
         return Placement.ISOLATED, ()  # a plan may wish; features.yaml decides
-    if parts.sandboxing.laid:
-        message = "nothing contains an inline plugin, and sandbox: true wants it: it runs isolated"
-        remedy = "Remove isolation: inline, or sandbox: true"
+    message, remedy = _not_inline(parts)
+    if message:
         return Placement.ISOLATED, (Finding("isolation", Level.WARNING, source, message, remedy),)
     return Placement.INLINE, ()
+
+
+def _not_inline(parts: Parts) -> tuple[str, str]:
+    """Say why a plugin is not placed inline, and what to do; empty if it may be."""
+    if not parts.candidate.builtin:
+        message = "inline takes effect for bundled plugins only; it runs isolated"
+        return message, "Write isolation: isolated"
+    if parts.sandboxing.laid:
+        message = "nothing contains an inline plugin, and sandbox: true wants it: it runs isolated"
+        return message, "Remove isolation: inline, or sandbox: true"
+    return "", ""
 
 
 def _retries(parts: Parts) -> tuple[int, tuple[Finding, ...]]:
