@@ -1,7 +1,7 @@
 """What a zygote is exec'ed with: joins data, calendars and workers into what a run is given.
 
-``python -m optifire.child KIND CONTROL PARENT SETTINGS``: light or data, the number of the
-control socket, the service's process, and the settings as JSON.
+``python -m optifire.child CONTROL PARENT SETTINGS``: the number of the control socket, the
+service's process, and the settings as JSON. A zygote with modules in them is the data one.
 """
 
 from __future__ import annotations

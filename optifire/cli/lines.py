@@ -11,12 +11,13 @@ from optifire.cli.times import local_of
 from optifire.runtime.clock import real_pause
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from optifire.cli.output import Output
 
-#: Seconds between two looks.
-PERIOD = 0.25
+#: Seconds between two looks while there is something to tell, and the most when there is not: a
+#: look at 75 plugins is a millisecond, which at rest is most of what a service uses.
+PERIOD, LONGEST = 0.25, 1.0
 
 
 class Shown(Protocol):
@@ -85,10 +86,18 @@ class Lines:
         return f"{local_of(last['due'], self._tz)}  {plugin_id:24} {text}"
 
 
-async def print_lines(service: Shown, lines: Lines, output: Output) -> None:
-    """Print what ended, again and again, until this is cancelled."""
+async def print_lines(
+    service: Shown,
+    lines: Lines,
+    output: Output,
+    pause: Callable[[float], Awaitable[None]] = real_pause,
+) -> None:
+    """Print what ended, again and again, until this is cancelled; ``pause`` lets time pass."""
+    period = PERIOD
     while True:
-        for line in lines.of(await service.status()):
+        told = list(lines.of(await service.status()))
+        for line in told:
             output.line(line)
         output.stdout.flush()
-        await real_pause(PERIOD)
+        period = PERIOD if told else min(period * 2, LONGEST)
+        await pause(period)

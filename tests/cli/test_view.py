@@ -1,3 +1,4 @@
+import asyncio
 import datetime as dt
 import io
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from optifire.calendars.registry import load_calendar
-from optifire.cli.lines import Lines
+from optifire.cli.lines import Lines, print_lines
+from optifire.cli.output import Output
 from optifire.cli.scene import Status, highlights, with_view
 from optifire.cli.view import render
 from optifire.core.settings import DemoSettings
@@ -248,6 +250,28 @@ def test_lines_begin_with_the_state_and_then_tell_each_run_once(
         "Fri 2018-11-23 13:00:00 EST  fe_garch                 succeeded  50 ms  48 MB  and 3 more"
     ]
     assert lines(status(plugins=ran)) == []
+
+
+async def test_where_nothing_happens_nobody_looks_more_than_once_a_second() -> None:
+    ran = {**status()["plugins"], "fe_garch": plugin("fe_garch", last=last("x", run_id="new"))}
+    states = iter([status(), *[status()] * 4, status(plugins=ran), status(plugins=ran)])
+    pauses: list[float] = []
+
+    class Service:
+        async def status(self) -> dict[str, Any]:
+            return next(states)
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 7:
+            raise asyncio.CancelledError
+
+    printed = io.StringIO()
+    output = Output(json=False, stdout=printed, stderr=io.StringIO())
+    with pytest.raises(asyncio.CancelledError):
+        await print_lines(Service(), Lines(NEW_YORK, as_json=False), output, pause)
+    assert pauses == [0.25, 0.5, 1.0, 1.0, 1.0, 0.25, 0.5]
+    assert len(printed.getvalue().splitlines()) == 2
 
 
 def test_the_last_line_of_a_demo_is_its_summary(
