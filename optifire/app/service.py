@@ -219,6 +219,9 @@ class Service:
             health.red.append(f"configuration not taken over: {self._refused}")
         if self._recorder.trouble is not None:
             health.red.append(f"the ledger cannot be written: {self._recorder.trouble}")
+        missing, lesser = self.placing.isolated.zygotes.troubles()
+        health.red += missing
+        health.amber += lesser
         wall = wall_now()
         health.red += horizon_trouble(self.catalogs.calendars.loaded, wall)
         health.amber += [str(finding) for finding in self.catalog.errors]

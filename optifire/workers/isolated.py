@@ -48,33 +48,33 @@ class IsolatedWorker:
     name = "isolated"
 
     def __init__(self, settings: WorkerSettings, outward: Outward | None = None) -> None:
-        self._zygotes = Zygotes(settings)
+        self.zygotes = Zygotes(settings)
         self.outward = outward or Outward()
         self.watching = Watching()
         self._floors = Floors()
 
     async def start(self) -> None:
         """Start the light zygote; raises `OptifireError` when this machine cannot."""
-        link = await self._zygotes.light()
+        link = await self.zygotes.light()
         await self._floors.of(link)
         self._floors.prepare(link)
 
     async def warm(self, modules: Sequence[str] = ()) -> None:
         """Start a data zygote with these modules ahead of the run that needs it."""
-        self._floors.prepare(await self._zygotes.data(tuple(modules)))
+        self._floors.prepare(await self.zygotes.data(tuple(modules)))
 
     def watch(self, word: int | None) -> None:
         """Have the service's own loop watched (see `loopguard`); None: no longer."""
-        self._zygotes.watch(word)
+        self.zygotes.watch(word)
 
     @property
     def files(self) -> Path:
         """Give the folder under which plugins have their own."""
-        return self._zygotes.files
+        return self.zygotes.files
 
     async def link_for(self, job: Job) -> Link:
         """Give the zygote for a job; raises `OptifireError` when there can be none."""
-        return await self._zygotes.for_modules(job.code.modules)
+        return await self.zygotes.for_modules(job.code.modules)
 
     @property
     def watched(self) -> int:
@@ -83,11 +83,7 @@ class IsolatedWorker:
 
     def zygote_pids(self) -> list[int]:
         """Give the process ids of the zygotes that live, for who watches the machine."""
-        return self._zygotes.pids()
-
-    def spares(self) -> list[int]:
-        """Give the process ids of the children that wait for a run."""
-        return self._zygotes.spares()
+        return self.zygotes.pids()
 
     async def run(self, request: RunRequest) -> Outcome:
         """Make one attempt in a process of its own; it is gone when this returns or is cancelled.
@@ -98,7 +94,7 @@ class IsolatedWorker:
         outcome: Outcome | None = None
         while outcome is None:
             try:
-                order = order_of(request, self._zygotes.files)
+                order = order_of(request, self.zygotes.files)
                 link = await self.link_for(request.job)
                 if not request.replay:
                     order.limits = limits_for(request.job.budget, light=not link.settings.modules)
@@ -120,7 +116,7 @@ class IsolatedWorker:
             await fetches.close()
             self.watching.drop(live)
             await ended(live)
-            remove(temp_folder(self._zygotes.files, request.run_id, request.attempt))
+            remove(temp_folder(self.zygotes.files, request.run_id, request.attempt))
 
     async def describe(self, folder: str) -> Description:
         """Load the plugin of a folder in a process of its own and ask it.
@@ -145,7 +141,7 @@ class IsolatedWorker:
 
     async def _ask(self, question: say.Describe | say.Accept, folder: str) -> say.FromChild:
         """Give what a fresh process answers; raises `PluginFault` when that is a fault."""
-        link = self._zygotes.any() or await self._zygotes.light()
+        link = self.zygotes.any() or await self.zygotes.light()
         live = link.fork()
         said: say.FromChild | None = None
         try:
@@ -168,7 +164,7 @@ class IsolatedWorker:
     async def stop(self) -> None:
         """End every run and both zygotes; no process is left behind."""
         await self._floors.stop()
-        await self._zygotes.close()
+        await self.zygotes.close()
 
 
 async def conduct(

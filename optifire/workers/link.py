@@ -19,12 +19,13 @@ import msgspec
 import optifire
 from optifire.core.errors import OptifireError, TransientError
 from optifire.workers import messages as say
+from optifire.workers.burial import Burial
 from optifire.workers.live import Live
 from optifire.workers.printed import drain, log_pipe
 from optifire.workers.spares import Spares
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 #: Seconds in which a zygote must have imported everything; a cold disk takes most of it.
 START_TIMEOUT: Final = 60.0
@@ -49,8 +50,22 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
 }
 
 
+def _nobody(_: str) -> None:
+    """Hear of an end that nobody waits for."""
+
+
 class Link:
-    """One zygote process and the children it has forked for the service."""
+    """One zygote process and the children it has forked for the service.
+
+    Attributes
+    ----------
+    settings
+        What it was started with.
+    spares
+        The children that it has forked ahead.
+    on_end
+        Is told what became of it when it has ended.
+    """
 
     def __init__(self, settings: say.ChildSettings, folder: Path) -> None:
         self.settings = settings
@@ -62,7 +77,9 @@ class Link:
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._retired = False
+        self._burial: Burial | None = None
         self.spares = Spares(self, self._loop)
+        self.on_end: Callable[[str], None] = _nobody
 
     @property
     def alive(self) -> bool:
@@ -206,11 +223,12 @@ class Link:
         if not self._ready.done():
             self._ready.set_exception(_not_started(status, said))
         self._gone.set_result(None)
-        for live in list(self._lives.values()):
-            live.sent()
-            live.lost(f"the zygote ended with status {status}")
+        why = _how_it_ended(self.settings, self.pid, status)
+        if status or self._lives:
+            self._burial = Burial(list(self._lives.values()), why, self._loop)
         self._lives.clear()
         self._unsent.clear()
+        self.on_end(why)
 
     def _last_words(self) -> None:
         """Hear what the zygote said before it ended."""
@@ -243,6 +261,8 @@ class Link:
             killer = self._loop.call_later(END_TIMEOUT, self._process.kill)
             await asyncio.shield(self._gone)
             killer.cancel()
+        if self._burial is not None:
+            await asyncio.shield(self._burial.over)
         await self.spares.stop()
         self._loop.remove_reader(self._control.fileno())
         self._loop.remove_writer(self._control.fileno())
@@ -266,6 +286,20 @@ def _spawn(
         cwd=folder,
         start_new_session=True,
     )
+
+
+def _how_it_ended(settings: say.ChildSettings, pid: int, status: int) -> str:
+    """Say what became of a zygote."""
+    kind = "data" if settings.modules else "light"
+    by = f"ended with code {status}" if status >= 0 else f"was killed by {_name(-status)}"
+    return f"the {kind} zygote (process {pid}) {by}"
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # a real-time signal has no name of its own
 
 
 def _not_started(status: int, said: str) -> OptifireError:

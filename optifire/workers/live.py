@@ -138,23 +138,27 @@ class Live:
         self.talk.finish()
 
     def lost(self, why: str) -> None:
-        """End without an exit status: the zygote is gone, or there never was a child."""
-        if self.ended.done():
-            return
+        """End without an exit status: there never was a child."""
         self.why_lost = self.why_lost or why
-        if self._pidfd is None:
-            self.finish(None)
+        self.finish(None)
+
+    def orphaned(self, why: str, gone: Callable[[], None]) -> None:
+        """Kill a child that has lost its zygote; `finish` is for who is told when it is gone."""
+        self.why_lost = self.why_lost or why
+        if self.ended.done() or self._pidfd is None:
+            gone()
             return
         # The group's number is the leader's; it cannot be another's while the leader lives.
         with suppress(ProcessLookupError, PermissionError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             os.killpg(self.pid, signal.SIGKILL)
-        self._loop.add_reader(self._pidfd, self._gone)
+        pidfd = self._pidfd
 
-    def _gone(self) -> None:
-        if self._pidfd is not None:
-            self._loop.remove_reader(self._pidfd)
-        self.finish(None)
+        def over() -> None:
+            self._loop.remove_reader(pidfd)
+            gone()
+
+        self._loop.add_reader(pidfd, over)
 
     def log(self) -> bytes:
         """Give what the child has printed since the last time."""

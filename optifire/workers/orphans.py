@@ -13,7 +13,9 @@ import os
 import resource
 import select
 import signal
+import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ _prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
 _ROUNDS: Final = 100
 #: Milliseconds in which a killed process has ended, unless the kernel holds it.
 _PATIENCE: Final = 50
+#: Two zygotes may die at once, and what is reaped is nobody's any more.
+_ADOPTED: Final = threading.Lock()
 
 
 def adopt_orphans() -> None:
@@ -57,6 +61,53 @@ def sweep(leaders: Collection[int]) -> None:
         reaped = [_reaped(pid) for pid in strays]
         if not all(reaped):
             return
+
+
+def sweep_adopted(leaders: Collection[int]) -> None:
+    """Kill and reap what has come to this process from a zygote that died.
+
+    Those are its children that bear a mark: this process and what it starts itself bear none, and
+    what living zygotes have forked is theirs. It may be called from any thread.
+
+    Parameters
+    ----------
+    leaders
+        Processes of runs that have ended with their zygote, perhaps before they were marked.
+    """
+    own = resource.getrlimit(_RLIMIT_LOCKS)
+    with _ADOPTED:
+        for _ in range(_ROUNDS):
+            strays = [pid for pid in _adopted() if pid in leaders or _marked(pid, own)]
+            killed = [pid for pid in strays if _killed(pid)]
+            reaped = [_reaped(pid) for pid in killed]
+            if not killed or not all(reaped):
+                return
+
+
+def _killed(pid: int) -> bool:
+    """Kill a child; False if it runs as somebody else, who alone can end it."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except PermissionError:
+        return False
+    return True
+
+
+def _adopted() -> list[int]:
+    """Give the children of all threads of this process: an orphan may come to any of them."""
+    found = b""
+    for task in os.listdir("/proc/self/task"):  # noqa: PTH208 - names are all that is wanted
+        with suppress(FileNotFoundError):  # a thread that has ended
+            found += Path(f"/proc/self/task/{task}/children").read_bytes()
+    return [int(pid) for pid in found.split()]
+
+
+def _marked(pid: int, own: tuple[int, int]) -> bool:
+    """Tell whether a child bears the mark of a run."""
+    try:
+        return resource.prlimit(pid, _RLIMIT_LOCKS) != own
+    except (PermissionError, ProcessLookupError):
+        return False
 
 
 def _children() -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,10 +11,15 @@ from typing import Final
 
 from optifire.core.errors import TransientError
 from optifire.workers import messages as say
+from optifire.workers.keeping import Keeper
 from optifire.workers.link import Link
+from optifire.workers.orphans import adopt_orphans
 
 #: What every data zygote imports, whatever the plugins ask for.
 BASE_MODULES: Final = ("numpy", "pandas")
+#: The kinds of zygotes.
+LIGHT: Final = "light"
+DATA: Final = "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,7 @@ class Zygotes:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._links: list[Link] = []
-        self._light: Link | None = None
-        self._data: Link | None = None
-        self._starting = asyncio.Lock()
+        self._kept: dict[str, Keeper] = {}
         self._scratch: Path | None = None
         self._word: int | None = None
 
@@ -89,12 +91,27 @@ class Zygotes:
 
     async def light(self) -> Link:
         """Give the zygote that has imported nothing but this package."""
-        async with self._starting:
-            if self._light is None or not self._light.alive:
-                self._light = await self._start(())
-                if self._word is not None:
-                    self._light.watch(self._word)
-            return self._light
+        return await self._keeper(LIGHT).get()
+
+    async def data(self, modules: tuple[str, ...]) -> Link:
+        """Give a zygote that has imported these modules.
+
+        When they are more than it has, a new one is started first; the old one ends with its last
+        child.
+        """
+        return await self._keeper(DATA).get(modules)
+
+    async def for_modules(self, modules: tuple[str, ...]) -> Link:
+        """Give the zygote for a job whose files import these modules at the top."""
+        return await (self.data(modules) if modules else self.light())
+
+    def any(self) -> Link | None:
+        """Give the data zygote if there is one, else the light one."""
+        for name in (DATA, LIGHT):
+            keeper = self._kept.get(name)
+            if keeper is not None and keeper.link is not None and keeper.link.alive:
+                return keeper.link
+        return None
 
     def watch(self, word: int | None) -> None:
         """Have the service's loop watched by the light zygote, now and after it has died.
@@ -103,31 +120,9 @@ class Zygotes:
         """
         if word != self._word:
             self._word = word
-            if self._light is not None and self._light.alive:
-                self._light.watch(word)
-
-    async def data(self, modules: tuple[str, ...]) -> Link:
-        """Give a zygote that has imported these modules.
-
-        When they are more than it has, a new one is started first; the old one ends with its last
-        child.
-        """
-        async with self._starting:
-            link = self._data
-            if link is not None and link.alive and set(modules) <= set(link.settings.modules):
-                return link
-            known = link.settings.modules if link is not None else BASE_MODULES
-            self._data = await self._start(tuple(dict.fromkeys((*known, *modules))))
-            if link is not None:
-                link.retire()
-            return self._data
-
-    def any(self) -> Link | None:
-        """Give the data zygote if there is one, else the light one."""
-        for link in (self._data, self._light):
-            if link is not None and link.alive:
-                return link
-        return None
+            light = self._kept.get(LIGHT)
+            if light is not None and light.link is not None:
+                light.link.watch(word)
 
     def pids(self) -> list[int]:
         """Give the process ids of those that live."""
@@ -137,26 +132,38 @@ class Zygotes:
         """Give the process ids of the children that wait for a run."""
         return [pid for link in self._links for pid in link.spares.pids()]
 
-    async def for_modules(self, modules: tuple[str, ...]) -> Link:
-        """Give the zygote for a job whose files import these modules at the top."""
-        return await (self.data(modules) if modules else self.light())
+    def troubles(self) -> tuple[list[str], list[str]]:
+        """Say what is wrong: with a kind of which there is none, and with one that goes on."""
+        red = [each.trouble for each in self._kept.values() if each.trouble and not each.alive]
+        amber = [each.trouble for each in self._kept.values() if each.trouble and each.alive]
+        return red, amber
 
     async def close(self) -> None:
         """End all of them."""
-        async with self._starting:
-            links, self._links = self._links, []
-            for link in links:
-                await link.close()
-            self._light = self._data = None
+        for keeper in self._kept.values():
+            await keeper.close()
+        self._kept.clear()
+        links, self._links = self._links, []
+        for link in links:
+            await link.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
 
+    def _keeper(self, name: str) -> Keeper:
+        keeper = self._kept.get(name)
+        if keeper is None:
+            base = BASE_MODULES if name == DATA else ()
+            keeper = self._kept[name] = Keeper(name, base, self._start)
+        return keeper
+
     async def _start(self, modules: tuple[str, ...]) -> Link:
-        for old in [link for link in self._links if link.gone]:
-            self._links.remove(old)
+        gone = [link for link in self._links if link.gone]
+        self._links = [link for link in self._links if not link.gone]
+        for old in gone:
             await old.close()
         self.files.mkdir(parents=True, exist_ok=True)
+        adopt_orphans()  # what a zygote leaves when it is killed comes to this process
         link = Link(self._settings.child(modules), self.files)
         try:
             await link.start()
@@ -167,5 +174,7 @@ class Zygotes:
                 remedy="Look at memory, processes and open files of this machine",
             ) from error
         self._links.append(link)
+        if not modules and self._word is not None:
+            link.watch(self._word)
         link.spares.want(self._settings.spares)
         return link

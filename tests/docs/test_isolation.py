@@ -241,7 +241,7 @@ def test_a_run_reads_what_its_user_may_read(run: Callable[[str], dict[str, Any]]
 
 
 @pytest.mark.parametrize(
-    "words", ["`secrets.env` and the ledger", "whose zygote was killed can outlive it"]
+    "words", ["`secrets.env` and the ledger", "When the service itself is killed, a process"]
 )
 def test_the_page_says_so(words: str) -> None:
     text = " ".join(PAGE.read_text(encoding="utf-8").split())

@@ -44,8 +44,8 @@ async def until(holds: Callable[[], object]) -> None:
 
 async def a_spare(worker: IsolatedWorker, *, but: int = 0) -> int:
     """Give the process of the one spare, waiting until it is there and waits for its order."""
-    await until(lambda: len(worker.spares()) == 1 and worker.spares() != [but])
-    (pid,) = worker.spares()
+    await until(lambda: len(worker.zygotes.spares()) == 1 and worker.zygotes.spares() != [but])
+    (pid,) = worker.zygotes.spares()
     await until(lambda: psutil.Process(pid).status() == psutil.STATUS_SLEEPING)
     return pid
 
@@ -98,7 +98,7 @@ async def test_a_run_that_takes_a_dead_spare_is_made_in_another_process(
     async with working(tmp_path, spares=1) as worker:
         dead = await a_spare(worker)
         os.kill(dead, signal.SIGKILL)  # which the service has not heard of when the run begins
-        assert worker.spares() == [dead]
+        assert worker.zygotes.spares() == [dead]
         assert outputs(await worker.run(ask("process")))["pid"] != dead
 
 
@@ -146,8 +146,8 @@ async def test_spares_go_with_their_zygote_and_come_with_the_next(tmp_path: Path
 
 async def test_no_spare_outlives_the_worker(tmp_path: Path, ask: Ask) -> None:
     async with working(tmp_path, spares=2) as worker:
-        await until(lambda: len(worker.spares()) == 2)
-        spares = worker.spares()
+        await until(lambda: len(worker.zygotes.spares()) == 2)
+        spares = worker.zygotes.spares()
     assert not [pid for pid in spares if psutil.pid_exists(pid)]
 
 
@@ -155,4 +155,4 @@ async def test_there_are_none_where_none_are_wanted(tmp_path: Path, ask: Ask) ->
     async with working(tmp_path, spares=0) as worker:
         assert outputs(await worker.run(ask("count"))) == {"calls": 1}
         await real_pause(0.1)  # five times the time after which one would be forked
-        assert worker.spares() == []
+        assert worker.zygotes.spares() == []

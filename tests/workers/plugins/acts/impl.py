@@ -133,6 +133,17 @@ class Acts(Plugin):
         while True:
             pass
 
+    async def tell_and_wait(self, context: PluginContext) -> PluginResult:
+        tell(context, os.getpid())
+        while not os.path.exists(context.config["go"]):
+            await asyncio.sleep(0.005)
+        return ok(answer=1)
+
+    async def start_and_loop(self, context: PluginContext) -> PluginResult:
+        subprocess.Popen(context.config["command"])
+        while True:
+            pass
+
     async def leave_task(self, context: PluginContext) -> PluginResult:
         self.task = asyncio.create_task(asyncio.Event().wait())
         await asyncio.sleep(0)
