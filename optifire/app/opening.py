@@ -185,7 +185,7 @@ class _Opening:
         bus, board = CommitBus(), Blackboard(self.recovered.values)
         recorder = LiveRecorder(self.store, board, self.clock, bus.tell)
         now = self.clock.now()
-        past = await read_past(self.store.path, self.catalog.jobs)
+        past = await read_past(self.store.path, self.catalog.jobs, self._settings.system)
         residing = Residing(self.isolated, recorder, self.clock)
         placing = Placing(self.inline, self.isolated, residing)
         rooms = Rooms(

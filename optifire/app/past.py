@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from optifire.core.job import Job
+    from optifire.core.settings import SystemSettings
 
 #: Rows of which the screen remembers the last one of each plugin.
 MOST_REMEMBERED = 2000
@@ -48,7 +49,7 @@ class Past:
     standings: Standings
 
 
-async def read_past(path: Path, jobs: Mapping[PluginId, Job]) -> Past:
+async def read_past(path: Path, jobs: Mapping[PluginId, Job], system: SystemSettings) -> Past:
     """Read a ledger for those who run now."""
     async with LedgerReader(path) as ledger:
         notes = [*await ledger.notes(kind=ENABLED), *await ledger.notes(kind=DISABLED)]
@@ -57,6 +58,6 @@ async def read_past(path: Path, jobs: Mapping[PluginId, Job]) -> Past:
         holidays = await ledger.notes(kind=HOLIDAY)
         rows = await ledger.runs(RunFilter(limit=MOST_REMEMBERED))
         counts = await ledger.statuses()
-        standings = await recall(ledger, jobs, counts, anew=started)
+        standings = await recall(ledger, jobs, counts, system.quarantine_after, anew=started)
     holiday = holidays[0].at if holidays else None
     return Past(started, stopped, holiday, RunBoard(reversed(rows), counts), standings)

@@ -11,7 +11,7 @@ from optifire.app.switches import ENABLED
 from optifire.core.ledger import RunFilter
 from optifire.core.run import RunStatus
 from optifire.core.types import PluginId
-from optifire.runtime.quarantine import FAILURES, MOST_FAILURES, Standing, recalled
+from optifire.runtime.quarantine import FAILURES, Standing, recalled
 from optifire.runtime.standings import CHANGED, QUARANTINED, RELEASED, Standings
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ async def recall(
     ledger: LedgerReader,
     jobs: Mapping[PluginId, Job],
     counts: Mapping[str, Mapping[str, int]],
+    most: int,
     *,
-    most: int = MOST_FAILURES,
     alive: bool = False,
     anew: Collection[PluginId] = (),
 ) -> Standings:

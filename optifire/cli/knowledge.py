@@ -115,7 +115,9 @@ async def quarantined(known: Knowledge) -> Mapping[PluginId, str]:
     if not known.database.exists():
         return {}
     alive = ask_service(known.home, "status") is not None
+    most = known.configuration.settings.system.quarantine_after
     async with reading(known.database) as ledger:
-        standings = await recall(ledger, known.catalog.jobs, await ledger.statuses(), alive=alive)
+        counts = await ledger.statuses()
+        standings = await recall(ledger, known.catalog.jobs, counts, most, alive=alive)
     standings.adopt(known.catalog.jobs, wall_now())
     return standings.held

@@ -19,6 +19,8 @@ Plain = object
 
 #: Environments that this version can run.
 ENVIRONMENTS = (Environment.DEMO, Environment.PAPER)
+#: Failures in a row after which a plugin is quarantined, where config.yaml says nothing.
+QUARANTINE_AFTER = 5
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -271,6 +273,14 @@ CONFIG_FIELDS: tuple[Setting, ...] = (
         maximum=1048576,
     ),
     Setting(
+        "system.quarantine_after",
+        Kind.COUNT,
+        "Failures in a row after which a plugin is kept from running, but for trials.",
+        default=QUARANTINE_AFTER,
+        minimum=1,
+        maximum=1000000,
+    ),
+    Setting(
         "system.log_level",
         Kind.TEXT,
         "The least serious messages of the service that are shown.",
@@ -325,6 +335,7 @@ class SystemSettings:
     concurrency: int | None = None
     log_level: str = "INFO"
     max_ram_mb: int | None = None
+    quarantine_after: int = QUARANTINE_AFTER
 
     def concurrency_on(self, cores: int) -> int:
         """Give how many isolated runs may go on at once on a machine with that many cores."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from optifire.core.calendar import Calendar, CalendarRangeError
 from optifire.core.run import RunKind, RunStatus
+from optifire.core.settings import QUARANTINE_AFTER
 from optifire.core.types import RunId
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from optifire.core.ledger import RunRow
 
-#: Failures in a row after which a plugin is quarantined, where config.yaml says nothing.
-MOST_FAILURES: Final = 5
 #: Between two trials, at least.
 BETWEEN_TRIALS: Final = timedelta(hours=1)
 #: A trial that starts so soon after its due instant counts from that: an hourly job is tried each
@@ -73,7 +72,7 @@ class Standing:
 GOOD: Final = Standing()
 
 
-def after(standing: Standing, row: RunRow, at: datetime, most: int = MOST_FAILURES) -> Standing:
+def after(standing: Standing, row: RunRow, at: datetime, most: int = QUARANTINE_AFTER) -> Standing:
     """Give the standing after the end of a run.
 
     A success lifts whatever there was; a failure counts, and the ``most``-th in a row quarantines.
@@ -103,7 +102,7 @@ def begun(standing: Standing, row: RunRow, at: datetime) -> Standing:
     return replace(standing, tried=due if at - due <= PUNCTUAL else at, trial=row.run_id)
 
 
-def recalled(rows: Iterable[RunRow], since: datetime, most: int = MOST_FAILURES) -> Standing:
+def recalled(rows: Iterable[RunRow], since: datetime, most: int = QUARANTINE_AFTER) -> Standing:
     """Give the standing that runs have led to, of which any started after ``since`` count.
 
     ``rows`` are in any order; one that has not ended is taken to go on.

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from optifire.core.ledger import NoteRow
+from optifire.core.settings import QUARANTINE_AFTER
 from optifire.core.types import Encoded
 from optifire.runtime.quarantine import (
     FAILURES,
     GOOD,
-    MOST_FAILURES,
     Standing,
     after,
     begun,
@@ -55,11 +55,11 @@ class Standings:
 
     def __init__(
         self,
-        most: int = MOST_FAILURES,
+        most: int = QUARANTINE_AFTER,
         known: Mapping[PluginId, Standing] | None = None,
         prints: Mapping[PluginId, str] | None = None,
     ) -> None:
-        self.most = most
+        self._most = most
         self._known = {each: one for each, one in (known or {}).items() if one != GOOD}
         self._prints = dict(prints or {})
         self._jobs: Mapping[PluginId, Job] = {}
@@ -115,7 +115,7 @@ class Standings:
         if self._prints.get(plugin_id) != print_of(job):
             return None  # it began before code or settings were changed
         before = self.of(plugin_id)
-        now = after(before, row, at, self.most)
+        now = after(before, row, at, self._most)
         self._known[plugin_id] = now
         if now == GOOD:
             del self._known[plugin_id]

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from optifire.core.calendar import AlwaysOpen, Calendar, RegularHours, SessionTable
 from optifire.core.ledger import RunRow
 from optifire.core.run import Failure, Reason, RunKey, RunKind, RunStatus
+from optifire.core.settings import QUARANTINE_AFTER
 from optifire.core.types import PluginId
 from optifire.runtime.quarantine import (
     BETWEEN_TRIALS,
     FAILURES,
     GOOD,
-    MOST_FAILURES,
     Standing,
     after,
     begun,
@@ -67,7 +67,7 @@ def ended(*statuses: RunStatus, start: Standing = GOOD) -> Standing:
     return start
 
 
-HELD = ended(*[FAILED] * MOST_FAILURES)
+HELD = ended(*[FAILED] * QUARANTINE_AFTER)
 SINCE = NOON + 4 * MINUTE
 
 

@@ -174,6 +174,16 @@ def test_a_run_by_hand_that_succeeds_lifts_it_with_or_without_a_service(bad: Tri
         assert service.status()["plugins"]["bad"]["quarantined"] is None
 
 
+@pytest.mark.timeout(120)
+def test_the_number_of_failures_is_a_setting(bad: Trial) -> None:
+    bad.configure(system={"quarantine_after": 2})
+    with bad.service() as service:
+        assert quarantined(service)["plugins"]["bad"]["quarantined"].startswith("2 runs in a row")
+        assert service.stop() == 0
+    assert [row.status for row in rows(bad) if row.status != "refused"] == ["failed"] * 2
+    assert bad.ask("plugins", "info", "bad")["quarantined"].startswith("2 runs in a row")
+
+
 def test_nobody_is_quarantined_in_a_replay(trial: Trial) -> None:
     trial.plugin("bad", FAILS, plan={"schedule": ["@open", "@close"]})
     trial.enable("bad")
