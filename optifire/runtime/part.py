@@ -48,14 +48,19 @@ class Parting:
         row.started_at = began
         batch.attempts.clear()
         ending = close_attempt(firing, row, part, parts, batch)
-        leavings = Leavings()
-        leavings.take(ending, Values({}))
+        leavings, values = Leavings(), Values({})
+        leavings.take(ending, values)
         batch.extend(leavings.settle_names(parts))
         rejected = await parts.recorder.write(batch)
+        for one in rejected:
+            leavings.reject(row, one.failure, values)
+        told = Batch()
+        leavings.judge(job, row, parts, told)  # a stream that goes on for days has no other success
+        await parts.recorder.write(told)
+        parts.announce(leavings.events)
         if rejected:
             raise ContractError(
                 f"part {self.count} was not recorded: {rejected[0].failure.message}",
                 where=job.plugin_id,
                 remedy="Correct the statement; what the part wrote and published is dropped",
             )
-        parts.announce(leavings.events)

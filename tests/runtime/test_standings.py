@@ -8,10 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from optifire.core.errors import ContractError
+from optifire.core.firing import Firing
 from optifire.core.job import Code, Overlap
-from optifire.core.ledger import Batch
+from optifire.core.ledger import Batch, Statement, new_run
 from optifire.core.ports import Outcome
 from optifire.core.run import Failure, RunStatus
+from optifire.runtime.part import Parting
 from optifire.runtime.standings import CHANGED, QUARANTINED, RELEASED, Standings
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -135,3 +138,24 @@ async def test_nobody_is_counted_where_nobody_counts(bad: Any, kit: Any) -> None
     await fail(bad, kit, 2 * MOST)
     assert batches_with_notes(bad) == []
     assert {row.status for row in bad.store.rows.values()} == {RunStatus.FAILED}
+
+
+async def commit_part(world: Any, kit: Any, part: Outcome) -> None:
+    """Commit one part of a stream that goes on since noon."""
+    firing = Firing(world.jobs["bad"], kit.noon, "@continuous", MINUTE)
+    await Parting(firing, new_run(firing.key), world.parts(), world.clock.now()).commit(part)
+
+
+async def test_a_part_of_a_stream_is_a_success_also_of_its_trial(bad: Any, kit: Any) -> None:
+    await fail(bad, kit)
+    await commit_part(bad, kit, Outcome(RunStatus.SUCCEEDED))
+    assert bad.standings.of("bad").failures == 0
+    assert [batch.notes[0].kind for batch in batches_with_notes(bad)] == [QUARANTINED, RELEASED]
+
+
+async def test_a_part_whose_table_writes_failed_is_a_failure(bad: Any, kit: Any) -> None:
+    bad.store.reject["bad"] = Failure("WriteError", "no such table")
+    part = Outcome(RunStatus.SUCCEEDED, statements=(Statement("INSERT", kit.enc([])),))
+    with pytest.raises(ContractError, match="no such table"):
+        await commit_part(bad, kit, part)
+    assert bad.standings.of("bad").why == "failed (WriteError: no such table)"
