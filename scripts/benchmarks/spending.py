@@ -27,10 +27,14 @@ FOLDER = Path(__file__).with_name("loads")
 
 
 def asked(
-    do: str, *, number: int = 0, budget: Budget = ours.ROOMY, inline: bool = False, **config: object
+    do: str,
+    *,
+    number: int = 0,
+    budget: Budget = ours.ROOMY,
+    placement: Placement = Placement.ISOLATED,
+    **config: object,
 ) -> RunRequest:
     """Ask for a run of one of the loads."""
-    placement = Placement.INLINE if inline else Placement.ISOLATED
     job = ours.job_of("loads", FOLDER, ours.schedule_of("@manual"), placement=placement)
     job = replace(
         job,

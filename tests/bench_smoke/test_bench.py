@@ -72,7 +72,7 @@ def test_meters_and_limits_are_measured_beside_bare_forks(tmp_path: Path) -> Non
     file = tmp_path / "figures.json"
     assert main(["meter", "stop", "--rounds", "1", "--json", str(file)]) == 0
     figures = json.loads(file.read_text(encoding="utf-8"))["figures"]
-    assert [each["workload"] for each in figures] == ["meter"] * 5 + ["stop"] * 5
+    assert [each["workload"] for each in figures] == ["meter"] * 9 + ["stop"] * 5
     for figure in figures:
         assert len(figure["ours"]) == 1
         assert all(math.isfinite(value) for value in (*figure["ours"], *figure["floor"]))
