@@ -27,6 +27,7 @@ from optifire.host.catalog import Catalog
 from optifire.host.client import is_listening
 from optifire.host.home import Home
 from optifire.host.variables import read_variables
+from optifire.ops.leaves import open_leaves
 from optifire.ops.logs import Logs
 from optifire.ops.masking import Masker
 from optifire.runtime.blackboard import Blackboard
@@ -105,7 +106,10 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     recovered = await store.open()
     resources.push_async_callback(store.close)
     inline = await Inline.open(home, resources)
-    isolated = IsolatedWorker(worker_settings(home, configuration.settings))
+    groups = open_leaves()
+    if groups is not None:
+        resources.callback(groups.close)
+    isolated = IsolatedWorker(worker_settings(home, configuration.settings), groups=groups)
     resources.push_async_callback(isolated.stop)
     await isolated.start()
     catalogs = Catalogs(home, isolated)

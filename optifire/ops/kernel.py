@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from optifire.ops.cgroup import MOUNT, group_of
+from optifire.ops.leaves import is_delegated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,7 @@ def delegation(mount: Path = MOUNT) -> Delegation | None:
         controllers = (folder / "cgroup.controllers").read_text(encoding="ascii").split()
     except FileNotFoundError:
         return None
-    return Delegation(group, os.access(folder, os.W_OK), tuple(controllers))
+    return Delegation(group, is_delegated(folder), tuple(controllers))
 
 
 def _libc() -> ctypes.CDLL:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 from optifire.ops import kernel
+from optifire.ops.leaves import CONTROLLERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -147,10 +148,13 @@ def on_landlock(version: int | None) -> Iterator[Offer]:
 def on_delegation(found: kernel.Delegation | None) -> Iterator[Offer]:
     """Tell whether control groups could limit workers."""
     if found is None:
-        yield Offer("cgroup", "note", "the kernel", "no cgroup v2; this version does not use it")
+        yield Offer(
+            "cgroup", "note", "the kernel", "no cgroup v2: runs have no groups of their own"
+        )
         return
     grants = ", ".join(found.controllers) if found.writable and found.controllers else "nothing"
-    message = f"delegated here: {grants}; this version does not use it"
+    runs = "get groups" if found.writable and {*found.controllers} >= CONTROLLERS else "get none"
+    message = f"delegated here: {grants}; runs of a service that is started like this {runs}"
     yield Offer("cgroup", "note", found.group, message)
 
 

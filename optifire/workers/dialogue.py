@@ -145,6 +145,7 @@ class Dialogue:
     def _gone(self) -> None:
         """Tell who waits that there will be no answer."""
         self._asked.put_nowait(None)
+        self._watching.settle(self.live)
         self._watching.drop(self.live)
         self._watched = None
         for future in self._answers.values():

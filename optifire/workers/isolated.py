@@ -19,7 +19,7 @@ from optifire.workers.outcomes import not_made, usage_of, within, without_answer
 from optifire.workers.outward import Outward
 from optifire.workers.printed import with_loss
 from optifire.workers.questions import answered
-from optifire.workers.watching import Watching
+from optifire.workers.watching import Groups, Watching
 from optifire.workers.wire import encode_value
 from optifire.workers.zygotes import WorkerSettings, Zygotes
 
@@ -47,10 +47,15 @@ class IsolatedWorker:
 
     name = "isolated"
 
-    def __init__(self, settings: WorkerSettings, outward: Outward | None = None) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        outward: Outward | None = None,
+        groups: Groups | None = None,
+    ) -> None:
         self.zygotes = Zygotes(settings)
         self.outward = outward or Outward()
-        self.watching = Watching()
+        self.watching = Watching(groups)
         self._floors = Floors()
 
     async def start(self) -> None:
@@ -201,6 +206,7 @@ async def conduct(
     if live.ahead and started is None and live.stopping is None:
         return None
     wall = loop.time() - began
+    watching.settle(live)
     outcome = done.outcome if done is not None else without_answer(live, request)
     own = done.cpu if done is not None else None
     outcome.usage = usage_of(live.ended.result(), started, wall, await floor, own)

@@ -8,6 +8,7 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from optifire.core.budget import UNKNOWN_USAGE
 from optifire.workers.printed import drain, log_pipe
 from optifire.workers.talk import Talk
 
@@ -41,8 +42,9 @@ class Live:
         Called when a kill has brought no end after 5 s; the zygote is stuck then, and goes.
     overdue
         True when it was stopped because its time was up.
-    breach
-        The hard limit that it went over, ``cpu`` or ``memory``; empty while it has not.
+    breach, seen
+        The hard limit that it went over, ``cpu`` or ``memory``, and what was seen of it then;
+        empty while it has not.
     on_forked
         Called when its process is known.
     stopping
@@ -69,6 +71,7 @@ class Live:
         self.why_lost = ""
         self.overdue = False
         self.breach = ""
+        self.seen = UNKNOWN_USAGE
         self.on_forked: Callable[[], None] | None = None
         self.stopping: signal.Signals | None = None
         self._timers: list[asyncio.TimerHandle] = []

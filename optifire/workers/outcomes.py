@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.budget import Measured, Usage
@@ -60,7 +61,20 @@ def within(outcome: Outcome, live: Live, limits: Limits | None) -> Outcome:
     if limits is None or live.overdue:
         return outcome
     what = live.breach or limits.hard_breach(outcome.usage) or _stopped_by_kernel(outcome, live)
-    return over_budget(outcome, limits, what) if what else outcome
+    if not what:
+        return outcome
+    outcome.usage = at_least(outcome.usage, live.seen)
+    return over_budget(outcome, limits, what)
+
+
+def at_least(usage: Usage, seen: Usage) -> Usage:
+    """Give what was used, and no less than what was seen while it was."""
+    cpu, mem = (usage.cpu_ms, seen.cpu_ms), (usage.mem_mb, seen.mem_mb)
+    return replace(
+        usage,
+        cpu_ms=max((each for each in cpu if each is not None), default=None),
+        mem_mb=max((each for each in mem if each is not None), default=None),
+    )
 
 
 def over_budget(outcome: Outcome, limits: Limits, what: str) -> Outcome:

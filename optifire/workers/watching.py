@@ -8,13 +8,14 @@ costs two system calls a run, on files that stay open, and nothing at all while 
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from optifire.core.budget import Measured, Usage
 from optifire.core.limits import MIB, Limits
@@ -22,6 +23,8 @@ from optifire.workers.live import Live
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+log = logging.getLogger("optifire.workers")
 
 #: Seconds between two looks.
 PERIOD: Final = 0.010
@@ -47,6 +50,7 @@ class Watched:
     deadline: float = math.inf
     window: float = math.inf
     since: float = 0.0
+    group: Group | None = None
 
     @property
     def clock(self) -> int:
@@ -54,13 +58,39 @@ class Watched:
         return (~self.live.pid << 3) | 2
 
 
+class Group(Protocol):
+    """Where the processes of one run are held together by the kernel."""
+
+    def put(self, pid: int) -> None:
+        """Move a process into it; raises `OSError`."""
+
+    def killed(self) -> bool:
+        """Tell whether the kernel has killed it because it was at its memory limit."""
+
+
+class Groups(Protocol):
+    """What makes groups, and ends them."""
+
+    def make(self, limits: Limits) -> Group:
+        """Make a group for a run under limits; raises `OSError` when the kernel will not."""
+
+    def drop(self, group: Any, /) -> None:  # noqa: ANN401 - one that it made
+        """End a group and all that is in it."""
+
+
 class Watching:
     """One poller for all live runs, on the running loop's timer while there are any.
 
     Processes that live on without a run are looked at once a second.
+
+    Parameters
+    ----------
+    groups
+        Hold what a run has started together; None where the kernel lets nobody make any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, groups: Groups | None = None) -> None:
+        self._groups = groups
         self._watched: dict[int, Watched] = {}
         self._resting: dict[int, Watched] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -82,13 +112,13 @@ class Watching:
             live.on_forked = lambda: self._add(live, limits, resident, cpu)
 
     def _add(self, live: Live, limits: Limits, resident: int, cpu: float) -> None:
-        watched = _opened(live, limits, resident, cpu)
+        watched = self._opened(live, limits, resident, cpu)
         if watched is not None:
             self.wake(watched)
 
     def stay(self, live: Live, limits: Limits, *, resident: int) -> Watched | None:
         """Watch a process that lives on, until `drop`; None when it has ended already."""
-        watched = _opened(live, limits, resident, 0.0)
+        watched = self._opened(live, limits, resident, 0.0)
         if watched is not None:
             self.rest(watched)
         return watched
@@ -114,16 +144,40 @@ class Watching:
         if self._slow_timer is None:
             self._slow_timer = loop.call_later(REST_PERIOD, self._look_slowly)
 
+    def settle(self, live: Live) -> None:
+        """Take note of what the kernel did to a child that has ended."""
+        for where in (self._watched, self._resting):
+            watched = where.get(id(live))
+            if watched is not None and watched.group is not None and watched.group.killed():
+                live.breach = live.breach or "memory"
+
     def drop(self, live: Live) -> None:
-        """Watch a child no longer."""
+        """Watch a child no longer; all that it has started ends with it."""
         live.on_forked = None
         for where in (self._watched, self._resting):
             watched = where.pop(id(live), None)
             if watched is not None:
                 os.close(watched.statm)
+                if watched.group is not None and self._groups is not None:
+                    self._groups.drop(watched.group)
         if not self._watched and self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _opened(self, live: Live, limits: Limits, resident: int, cpu: float) -> Watched | None:
+        """Keep a process's file of its memory open; None when it has ended, and been reaped."""
+        try:
+            statm = os.open(f"/proc/{live.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        watched = Watched(live, limits, resident, cpu, statm)
+        if self._groups is not None:
+            try:
+                watched.group = self._groups.make(limits)
+                watched.group.put(live.pid)
+            except OSError as error:  # the other limits hold without it
+                log.warning("a run has no control group of its own: %s", error)
+        return watched
 
     def _look(self) -> None:
         self._timer = None
@@ -138,15 +192,6 @@ class Watching:
             loop = asyncio.get_running_loop()
             self._slow_timer = loop.call_later(REST_PERIOD, self._look_slowly)
             _judge_all(self._resting, loop.time())
-
-
-def _opened(live: Live, limits: Limits, resident: int, cpu: float) -> Watched | None:
-    """Keep a process's file of its memory open; None when it has ended, and been reaped."""
-    try:
-        statm = os.open(f"/proc/{live.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    return Watched(live, limits, resident, cpu, statm)
 
 
 def _judge_all(processes: Mapping[int, Watched], now: float) -> None:
@@ -167,7 +212,7 @@ def _judge(watched: Watched) -> None:
     what = limits.hard_breach(used)
     if not what:
         return
-    live.breach = live.breach or what
+    live.breach, live.seen = live.breach or what, used
     # Memory goes on growing while a process is asked nicely; a loop may say where it stood, but
     # gets no more than one period for it.
     at_once = what == "memory" or live.stopping is not None

@@ -92,7 +92,7 @@ def test_the_clock(newest: dt.datetime | None, synchronised: bool, expected: lis
     assert levels(asked.on_clock(NOW, newest, synchronised=synchronised)) == expected
 
 
-def test_what_is_offered_but_not_used_is_said_to_be_not_used() -> None:
+def test_what_is_offered_is_said_with_what_it_is_used_for() -> None:
     offers = [
         *asked.on_landlock(None),
         *asked.on_landlock(4),
@@ -105,9 +105,12 @@ def test_what_is_offered_but_not_used_is_said_to_be_not_used() -> None:
         ),
     ]
     assert set(levels(offers)) == {"note"}
-    assert all("this version does not use it" in offer.message for offer in offers)
-    assert "memory, pids" in offers[3].message
-    assert "nothing" in offers[4].message
+    assert all("this version does not use it" in offer.message for offer in offers[:2])
+    assert "no groups of their own" in offers[2].message
+    assert offers[3].message.startswith("delegated here: memory, pids; runs of a service")
+    assert offers[3].message.endswith("get groups")
+    assert offers[4].message.startswith("delegated here: nothing")
+    assert offers[4].message.endswith("get none")
 
 
 def test_every_error_and_warning_says_what_to_do() -> None:
@@ -169,4 +172,5 @@ def test_delegation_reads_the_group_of_this_process(tmp_path: Path) -> None:
     assert kernel.delegation(tmp_path) is None
     (folder / "cgroup.controllers").write_text("cpu memory pids\n", encoding="ascii")
     found = kernel.delegation(tmp_path)
-    assert found == kernel.Delegation(group, writable=True, controllers=("cpu", "memory", "pids"))
+    # No process may do as it likes with a group that nobody has marked, nor in a plain folder.
+    assert found == kernel.Delegation(group, writable=False, controllers=("cpu", "memory", "pids"))
