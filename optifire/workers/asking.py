@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optifire.workers.line import Line
 
 #: Calls that are open at once; more wait here. The service takes a few more before it refuses.
-MOST_OPEN: Final = 8
+MOST_OPEN: Final = 4
 
 
 class Asking:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from optifire.workers.talk import Talk
 
 #: Calls that one child may have open; `optifire.workers.asking` keeps well below.
-MOST_OPEN: Final = 16
+MOST_OPEN: Final = 8
 #: The errors that travel as themselves.
 KINDS: Final[Mapping[str, type[OptifireError]]] = {
     kind.__name__: kind

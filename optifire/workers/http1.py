@@ -91,7 +91,7 @@ async def exchange(connection: Connection, head: bytes, body: bytes) -> Answer:
         writer.write(head)
         writer.write(body)
         await writer.drain()
-        return await _answer(reader, peer.name)
+        return await read_answer(reader, peer.name)
     except asyncio.IncompleteReadError as error:
         raise ConnectionResetError("the connection was closed within the answer") from error
     except asyncio.LimitOverrunError as error:
@@ -100,7 +100,8 @@ async def exchange(connection: Connection, head: bytes, body: bytes) -> Answer:
         writer.transport.abort()
 
 
-async def _answer(reader: asyncio.StreamReader, name: str) -> Answer:
+async def read_answer(reader: asyncio.StreamReader, name: str) -> Answer:
+    """Read one answer, without interim ones before it; raises as `exchange`, or what asyncio does."""
     for _ in range(_MOST_INTERIM):
         status, fields = parse_head(await reader.readuntil(_END_OF_HEAD), name)
         if status >= _OK:

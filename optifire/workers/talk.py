@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _CHUNK: Final = 1 << 18
 #: A child asks one question at a time; one that sends more than this is not ours any more.
 _MOST_WAITING: Final = 16
+#: Messages, and bytes, that wait until a child reads; one that asks on without reading what it is
+#: told would fill the service's memory. Whoever reads has far fewer: a few answers of 10 MB.
+_MOST_UNSENT: Final = 64
+_MOST_UNSENT_BYTES: Final = 128 << 20
 
 
 class Talk:
@@ -66,6 +70,8 @@ class Talk:
 
     def send(self, message: say.ToChild) -> None:
         """Send one message, now as far as the socket takes it; its large values go as files."""
+        if self.garbage or self._neglected():
+            return
         message, files = to_send(message)
         if isinstance(message, say.Order):
             self.lent.clear()
@@ -73,6 +79,14 @@ class Talk:
         self._unsent.append((memoryview(framed(message, len(files))), files))
         if len(self._unsent) == 1:
             self._flush()
+
+    def _neglected(self) -> bool:
+        """Give up a child that does not read; tell whether that is so."""
+        waiting = sum(len(data) for data, _ in self._unsent)
+        if len(self._unsent) <= _MOST_UNSENT and waiting <= _MOST_UNSENT_BYTES:
+            return False
+        self._broken("it asks on, and does not read what it is told")
+        return True
 
     async def next(self) -> FromChild | None:
         """Give the next message of the child, None when it has said all."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
-from optifire.core.errors import ContractError, SecurityError
+from optifire.core.errors import ContractError, ProviderDataError, SecurityError
 from optifire.core.hosts import HostPattern, host_name, is_address
 
 if TYPE_CHECKING:
@@ -100,8 +100,21 @@ def target_of(url: str) -> Target:
 
 
 def redirected(origin: Target, location: str) -> Target:
-    """Give where an answer sends to; raises `SecurityError` where that is no longer encrypted."""
-    target = target_of(urljoin(origin.url, location))
+    """Give where an answer sends to.
+
+    Raises
+    ------
+    SecurityError
+        That is no longer encrypted.
+    ProviderDataError
+        It is no place to fetch from.
+    """
+    try:
+        target = target_of(urljoin(origin.url, location))
+    except (ValueError, ContractError) as error:
+        raise ProviderDataError(
+            f"{origin.host} redirects to what cannot be fetched: {error}", where=WHERE
+        ) from error
     if origin.scheme == "https" and target.scheme != "https":
         raise SecurityError(
             f"{origin.host} redirects from https to http ({target.host})",

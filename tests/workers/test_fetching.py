@@ -167,6 +167,18 @@ async def until_closed(web: Web) -> None:
 
 
 @pytest.mark.parametrize("kind", ["isolated", "resident"])
+async def test_who_asks_on_without_reading_is_given_up(
+    kind: str, tmp_path: Path, want: Ask, web: Web
+) -> None:
+    web.answers["/large"] = reply(b"x" * (1 << 20))
+    async for made in workers_of(kind, tmp_path):
+        outcome = await made.run(want("never_read"))
+        assert outcome.status is RunStatus.CRASHED
+        assert outcome.reason is not None
+        assert "does not read what it is told" in outcome.reason.detail
+
+
+@pytest.mark.parametrize("kind", ["isolated", "resident"])
 async def test_a_thread_with_a_loop_of_its_own_is_told_where_to_fetch(
     kind: str, tmp_path: Path, want: Ask
 ) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from optifire.core.calendar import AlwaysOpen
 from optifire.core.errors import (
@@ -21,9 +24,9 @@ from optifire.core.permissions import parse_grants
 from optifire.core.schedule import Schedule
 from optifire.core.types import PluginId
 from optifire.sdk.http import Call, Response
-from optifire.workers.http1 import MAX_CONTENT
+from optifire.workers.http1 import MAX_CONTENT, MAX_HEAD, read_answer
 from optifire.workers.outward import MOST_AT_ONCE, Outward
-from optifire.workers.targets import is_public, target_of
+from optifire.workers.targets import is_public, redirected, target_of
 from tests.workers.web import Asked, Web, certificate, moved, reply, serving
 
 if TYPE_CHECKING:
@@ -196,6 +199,15 @@ async def test_a_redirect_to_a_host_that_is_not_granted_is_refused(web: Web, to:
         await get(web, web.url("/a"))
 
 
+@pytest.mark.parametrize("to", ["//[", "mailto:x", "http://a b/", "\xfc", "http://user:p@x/"])
+async def test_a_redirect_to_what_is_no_place_is_the_hosts_fault(web: Web, to: str) -> None:
+    web.answers["/a"] = reply(b"", "Location: ", status=302).replace(
+        b"Location: ", b"Location: " + to.encode("latin-1")
+    )
+    with pytest.raises(ProviderDataError, match="redirects to what cannot be fetched"):
+        await get(web, web.url("/a"))
+
+
 async def test_a_redirect_that_never_ends_is_given_up(web: Web) -> None:
     web.answers["/a"] = moved("/a")
     with pytest.raises(ProviderDataError, match="more than 5 times"):
@@ -283,6 +295,34 @@ async def test_an_answer_that_is_no_http_or_too_large_is_refused(
     web.answers["/"] = said
     with pytest.raises(ProviderDataError, match=why):
         await get(web)
+
+
+ODD = st.sampled_from(
+    [b"HTTP/1.1 ", b"200", b" ", b"\r\n", b"\r\n\r\n", b"Content-Length:", b"Transfer-Encoding:",
+     b"chunked", b"5", b"0", b"-1", b"FFFFFFFF", b"abc", b"\xff\x00", HEAD]
+)  # fmt: skip
+
+
+@given(st.lists(ODD | st.binary(max_size=8), max_size=20).map(b"".join))
+def test_whatever_a_host_sends_ends_in_an_answer_or_a_known_error(said: bytes) -> None:
+    async def read() -> None:
+        reader = asyncio.StreamReader(limit=MAX_HEAD)
+        reader.feed_data(said)
+        reader.feed_eof()
+        with suppress(ProviderDataError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            answer = await read_answer(reader, "a")
+            assert len(answer.content) <= len(said)
+
+    asyncio.run(read())
+
+
+@given(st.text("abc019.:/?#[]@%-x\\ *\u00fc", max_size=24))
+def test_any_text_is_a_place_that_is_read_again_the_same_or_a_known_error(text: str) -> None:
+    with suppress(ContractError):
+        target = target_of(f"http://{text}")
+        assert target_of(target.url) == target
+    with suppress(ProviderDataError):
+        redirected(target_of("http://a.example/b"), text)
 
 
 async def test_an_endless_answer_is_cut_at_the_limit(web: Web) -> None:

@@ -70,6 +70,17 @@ class Fetches(Plugin):
         await asyncio.to_thread(asyncio.run, context.http.get(f"{self.base}/get"))
         return ok()
 
+    async def never_read(self, context: PluginContext) -> PluginResult:
+        """Ask on and on, past the client, and read none of the answers."""
+        from optifire.sdk.http import Call
+        from optifire.workers.messages import AskFetch
+
+        line = context._fetch.__self__._line  # noqa: SLF001 - it wants to
+        for number in range(10_000):
+            line.send(AskFetch(number, Call("GET", f"{self.base}/large")))
+            await asyncio.sleep(0.001)
+        return ok()
+
     async def around(self, context: PluginContext) -> PluginResult:
         """Ask the service past the client, as a plugin may that wants to."""
         from optifire.sdk.http import Call
