@@ -101,7 +101,7 @@ async def exchange(connection: Connection, head: bytes, body: bytes) -> Answer:
 
 
 async def read_answer(reader: asyncio.StreamReader, name: str) -> Answer:
-    """Read one answer, without interim ones before it; raises as `exchange`, or what asyncio does."""
+    """Read one answer, without interim ones before it; raises as `exchange`, or as asyncio does."""
     for _ in range(_MOST_INTERIM):
         status, fields = parse_head(await reader.readuntil(_END_OF_HEAD), name)
         if status >= _OK:
