@@ -10,6 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from optifire.core.calendar import AlwaysOpen
+from optifire.core.job import Code, Job
+from optifire.core.permissions import parse_grants
+from optifire.core.schedule import Schedule
+from optifire.core.types import PluginId
+from optifire.sdk.http import Call, Response
+from optifire.workers.outward import Outward
+
 if TYPE_CHECKING:
     import ssl
 
@@ -107,3 +115,15 @@ def certificate(folder: Path, name: str) -> Path:
     subprocess.run(command, check=True, capture_output=True)
     file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
     return file
+
+
+def job(*granted: str) -> Job:
+    schedule = Schedule((), AlwaysOpen(), "UTC")
+    grants = parse_grants([f"network:{each}" for each in granted], where="")
+    return Job(PluginId("a"), "1", "infra", schedule, Code("/a", "", ""), grants=grants)
+
+
+async def get(web: Web, url: str = "", *granted: str, timeout: float = 10.0) -> Response:  # noqa: ASYNC109
+    return await Outward().fetch(
+        Call("GET", url or web.url(), timeout=timeout), job(*(granted or (web.host,)))
+    )
