@@ -8,6 +8,7 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from optifire.app.warming import keep_warm
 from optifire.core.errors import OptifireError
 from optifire.host.watch import changes
 from optifire.ops.notify import Notifier
@@ -40,6 +41,7 @@ def rooms_of(service: Service) -> Mapping[str, Work]:
         "calendar refresh": lambda: refresh_calendars(service),
         "meter": lambda: keep_metering(service),
         "inline plugins": lambda: keep_demoting(service),
+        "zygotes": lambda: keep_zygotes(service),
         "residents": service.placing.residing.run,
         "systemd": lambda: keep_notifying(service),
     }
@@ -85,6 +87,12 @@ async def keep_demoting(service: Service) -> None:
     """Have inline plugins that keep the service from its work run isolated."""
     while True:
         await service.demote()
+
+
+async def keep_zygotes(service: Service) -> None:
+    """Have zygotes stand when runs need them; the demo's clock jumps, and they stay up in it."""
+    if not service.recorded:
+        await keep_warm(service.engine, service.placing.isolated)
 
 
 async def keep_notifying(service: Service) -> None:

@@ -68,6 +68,10 @@ class IsolatedWorker:
         """Start a data zygote with these modules ahead of the run that needs it."""
         self._floors.prepare(await self.zygotes.data(tuple(modules)))
 
+    async def ready(self, modules: Sequence[str]) -> None:
+        """Have the zygote for these modules stand, the light one without any, and be measured."""
+        self._floors.prepare(await self.zygotes.for_modules(tuple(modules)))
+
     def watch(self, word: int | None) -> None:
         """Have the service's own loop watched (see `loopguard`); None: no longer."""
         self.zygotes.watch(word)

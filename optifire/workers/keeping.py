@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +39,8 @@ class Keeper:
         What its zygotes import, whatever is asked for.
     start
         Starts one with these modules; raises `OptifireError` when that cannot be.
+    spares
+        How many it holds, until `want` says otherwise.
     now
         Gives seconds that only grow; without it the running loop does.
 
@@ -45,6 +48,8 @@ class Keeper:
     ----------
     link
         The one there is; it may have died.
+    spares
+        How many children it holds ready.
     """
 
     def __init__(
@@ -52,9 +57,11 @@ class Keeper:
         name: str,
         base: Sequence[str],
         start: Callable[[tuple[str, ...]], Awaitable[Link]],
+        spares: int = 0,
         now: Callable[[], float] | None = None,
     ) -> None:
         self.link: Link | None = None
+        self.spares = spares
         self._name = name
         self._base = tuple(base)
         self._start = start
@@ -66,7 +73,6 @@ class Keeper:
         self._failed: Collection[str] | None = None
         self._why = ""
         self._again = 0.0
-        self._timer: asyncio.TimerHandle | None = None
         self._restarting: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -79,6 +85,20 @@ class Keeper:
     def trouble(self) -> str:
         """Say why there is none, or none with all that was asked for; else nothing."""
         return self._why
+
+    @property
+    def idle(self) -> float:
+        """Seconds since a child began or ended that was no spare; 0 while there is one."""
+        link = self.link
+        if link is None or len(link.lives) > link.spares.count:
+            return 0.0
+        return self._loop.time() - link.spares.stirred
+
+    def want(self, spares: int) -> None:
+        """Hold that many spares, in this zygote and in those after it."""
+        self.spares = spares
+        if self.link is not None and self.link.alive:
+            self.link.spares.want(spares)
 
     async def get(self, modules: Sequence[str] = ()) -> Link:
         """Give a zygote that has imported these modules.
@@ -107,15 +127,14 @@ class Keeper:
         self._closed = True
         self._forget()
         if self._restarting is not None:
-            self._restarting.cancel()
             await asyncio.wait([self._restarting])
         async with self._lock:
             self.link = None
 
     def _forget(self) -> None:
         """Forget what went wrong, and what was to be done about it."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._restarting is not None:
+            self._restarting.cancel()
         self._failures, self._failed, self._why, self._again = 0, None, "", 0.0
 
     def _refuse(self, wanted: Sequence[str]) -> None:
@@ -137,6 +156,7 @@ class Keeper:
             self._note(modules, f"the {self._name} zygote cannot be started: {error}")
             raise
         old, self.link = self.link, link
+        link.spares.want(self.spares)
         self._failed, self._why, self._since = None, "", self._now()
         link.on_end = partial(self._ended, link)
         if old is not None:
@@ -161,22 +181,18 @@ class Keeper:
             self._failures = 0
         log.warning("%s and is started again", why)
         modules = link.settings.modules
-        self._restart_after(self._note(modules, f"{why} and is started again"), modules)
+        pause = self._note(modules, f"{why} and is started again")
+        self._restarting = self._loop.create_task(self._start_again(modules, pause))
 
-    def _restart_after(self, pause: float, modules: tuple[str, ...]) -> None:
-        self._timer = self._loop.call_later(pause, self._restart, modules)
-
-    def _restart(self, modules: tuple[str, ...]) -> None:
-        self._restarting = self._loop.create_task(self._started_again(modules))
-
-    async def _started_again(self, modules: tuple[str, ...]) -> None:
-        """Start one, unless a run has done so meanwhile; on a failure again later."""
-        try:
-            async with self._lock:
-                if not self.alive:
-                    await self._renew(modules)
-        except OptifireError as error:
-            if not self._closed:
+    async def _start_again(self, modules: tuple[str, ...], pause: float) -> None:
+        """Start one, unless a run has done so meanwhile; on a failure again, later."""
+        while not self.alive:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.Event().wait(), pause)  # nobody ends it early
+            try:
+                async with self._lock:
+                    if not self.alive:
+                        await self._renew(modules)
+            except OptifireError as error:
                 pause = max(0.0, self._again - self._now())
                 log.warning("%s; the next try is in %.1f s", error, pause)
-                self._restart_after(pause, modules)

@@ -61,8 +61,10 @@ class Link:
     ----------
     settings
         What it was started with.
+    lives
+        All its children, by number.
     spares
-        The children that it has forked ahead.
+        Those that it has forked ahead.
     on_end
         Is told what became of it when it has ended.
     """
@@ -72,7 +74,7 @@ class Link:
         self._folder = folder
         self._loop = asyncio.get_running_loop()
         self._numbers = count(1)
-        self._lives: dict[int, Live] = {}
+        self.lives: dict[int, Live] = {}
         self._unsent: deque[tuple[Live | None, bytes, tuple[int, ...]]] = deque()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
@@ -140,7 +142,7 @@ class Link:
                 remedy="Raise the limit of open files, or run less at once",
             ) from error
         live.on_stuck = self._process.kill
-        self._lives[live.number] = live
+        self.lives[live.number] = live
         if not self.alive:
             self._drop(live.number)
             live.sent()
@@ -199,14 +201,14 @@ class Link:
             self._drop(message.number).finish(message)
 
     def _forked(self, message: say.Forked, pidfd: int) -> None:
-        live = self._lives.get(message.number)
+        live = self.lives.get(message.number)
         if live is None:
             os.close(pidfd)
         else:
             live.forked(message.pid, pidfd)
 
     def _drop(self, number: int) -> Live:
-        live = self._lives.pop(number)
+        live = self.lives.pop(number)
         self.spares.stir()
         if self._retired:
             self.retire()
@@ -224,9 +226,9 @@ class Link:
             self._ready.set_exception(_not_started(status, said))
         self._gone.set_result(None)
         why = _how_it_ended(self.settings, self.pid, status)
-        if status or self._lives:
-            self._burial = Burial(list(self._lives.values()), why, self._loop)
-        self._lives.clear()
+        if status or self.lives:
+            self._burial = Burial(list(self.lives.values()), why, self._loop)
+        self.lives.clear()
         self._unsent.clear()
         self.on_end(why)
 
@@ -247,13 +249,13 @@ class Link:
         """Take no more children, and end when the last one has ended."""
         self._retired = True
         self.spares.want(0)
-        if not self._lives and not self._gone.done():
+        if not self.lives and not self._gone.done():
             self._control.shutdown(socket.SHUT_RDWR)
 
     async def close(self) -> None:
         """End the process and every child; returns when they are gone."""
         self.spares.want(0)
-        for live in list(self._lives.values()):
+        for live in list(self.lives.values()):
             live.stop(signal.SIGKILL)
         if not self._gone.done():
             with suppress(OSError):

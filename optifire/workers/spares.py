@@ -49,6 +49,8 @@ class Spares:
     ----------
     wanted
         How many there are to be.
+    stirred
+        When the zygote had something else to do last, in the loop's seconds.
     """
 
     def __init__(self, zygote: Forks, loop: asyncio.AbstractEventLoop) -> None:
@@ -61,9 +63,12 @@ class Spares:
         self._taught: dict[str, tuple[str, int]] = {}
         self._news = 0
         self._deaths = 0
+        self.stirred = loop.time()
 
-    def __len__(self) -> int:
-        return len(self._held)
+    @property
+    def count(self) -> int:
+        """How many there are, those that are ending included."""
+        return len(self._held) + len(self._ending)
 
     def pids(self) -> list[int]:
         """Give the processes that are there, those that are ending included."""
@@ -75,7 +80,7 @@ class Spares:
             self.wanted = count
             while len(self._held) > count:
                 self._end(self._held[0])
-            self.stir()
+            self._later()
 
     def take(self, folder: str, checksum: str) -> Live | None:
         """Give a spare that has the plugin's code compiled, or knows of none; None without one."""
@@ -98,6 +103,11 @@ class Spares:
 
     def stir(self) -> None:
         """Take note that the zygote has something to do; spares are forked after that."""
+        self.stirred = self._loop.time()
+        self._later()
+
+    def _later(self) -> None:
+        """Fork what is missing when the zygote has settled."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
@@ -132,7 +142,7 @@ class Spares:
             live.ended.add_done_callback(lambda _: self._over(live))
             if len(self._held) > self.wanted:
                 self._end(old[0])
-        self.stir()
+        self._later()
 
     def _end(self, live: Live) -> None:
         self._held.remove(live)
@@ -149,4 +159,4 @@ class Spares:
         else:
             return
         live.close()
-        self.stir()
+        self._later()

@@ -91,7 +91,7 @@ class Zygotes:
 
     async def light(self) -> Link:
         """Give the zygote that has imported nothing but this package."""
-        return await self._keeper(LIGHT).get()
+        return await self.kind(LIGHT).get()
 
     async def data(self, modules: tuple[str, ...]) -> Link:
         """Give a zygote that has imported these modules.
@@ -99,7 +99,7 @@ class Zygotes:
         When they are more than it has, a new one is started first; the old one ends with its last
         child.
         """
-        return await self._keeper(DATA).get(modules)
+        return await self.kind(DATA).get(modules)
 
     async def for_modules(self, modules: tuple[str, ...]) -> Link:
         """Give the zygote for a job whose files import these modules at the top."""
@@ -150,11 +150,12 @@ class Zygotes:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
 
-    def _keeper(self, name: str) -> Keeper:
+    def kind(self, name: str) -> Keeper:
+        """Give what keeps the zygote of a kind, `LIGHT` or `DATA`."""
         keeper = self._kept.get(name)
         if keeper is None:
             base = BASE_MODULES if name == DATA else ()
-            keeper = self._kept[name] = Keeper(name, base, self._start)
+            keeper = self._kept[name] = Keeper(name, base, self._start, self._settings.spares)
         return keeper
 
     async def _start(self, modules: tuple[str, ...]) -> Link:
@@ -176,5 +177,4 @@ class Zygotes:
         self._links.append(link)
         if not modules and self._word is not None:
             link.watch(self._word)
-        link.spares.want(self._settings.spares)
         return link

@@ -161,7 +161,7 @@ class Failing:
 
 async def test_starts_that_fail_are_further_and_further_apart() -> None:
     failing, now = Failing(), [0.0]
-    keeper = Keeper("data", ("base",), failing.start, lambda: now[0])
+    keeper = Keeper("data", ("base",), failing.start, now=lambda: now[0])
     tries: list[float] = []
     while now[0] < 200.0:
         with pytest.raises(OptifireError, match="no room"):
