@@ -21,6 +21,7 @@ from benchmarks import (
     processes,
     replays,
     report,
+    residents,
     stops,
 )
 from benchmarks.measure import Figure, Settings
@@ -41,6 +42,7 @@ WORKLOADS: Mapping[str, Callable[[Settings], list[Figure]]] = {
     "ledger": ledgers.ledger,
     "inline": inlines.inline,
     "meter": meters.meter,
+    "resident": residents.resident,
     "stop": stops.stop,
 }
 
