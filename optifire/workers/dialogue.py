@@ -83,11 +83,13 @@ class Dialogue:
         *,
         window: float = math.inf,
         kill: bool = True,
+        cpu: float | None = None,
     ) -> Any:  # noqa: ANN401 - of the type that was asked for
         """Send a message and give the answer to it, None when the process has ended instead.
 
         The process is held to its limits meanwhile, and ends when it takes too long or, with
-        ``kill``, when nobody waits any more.
+        ``kill``, when nobody waits any more. ``cpu`` is the processor seconds it has had so far,
+        where that is known already: asking the kernel takes longer than most of what is here.
         """
         live = self.live
         if live.ended.done():
@@ -96,7 +98,7 @@ class Dialogue:
         alone = not self._answers
         self._answers[answer] = future
         if alone:
-            self._busy(seconds, window)
+            self._busy(seconds, window, cpu)
         live.talk.send(message)
         try:
             return await future
@@ -109,13 +111,13 @@ class Dialogue:
             if not self._answers and self._watched is not None:
                 self._watching.rest(self._watched)
 
-    def _busy(self, seconds: float, window: float) -> None:
+    def _busy(self, seconds: float, window: float, cpu: float | None = None) -> None:
         """Have the process watched closely, from now on or as soon as it is there."""
         self._deadline, self._window = self._loop.time() + seconds, window
         watched = self._watched
         if watched is not None:
             watched.deadline, watched.window = self._deadline, window
-            watched.since, watched.cpu = self._loop.time(), self.cpu()
+            watched.since, watched.cpu = self._loop.time(), self.cpu() if cpu is None else cpu
             self._watching.wake(watched)
 
     def _begun(self, message: say.Started) -> None:

@@ -162,7 +162,7 @@ class Resident:
         if order.stream:
             done = await self._stream(order, request)
         else:
-            done = await dialogue.ask(order, say.Done, request.timeout)
+            done = await dialogue.ask(order, say.Done, request.timeout, cpu=cpu)
         dialogue.view = dialogue.commit = None
         wall = (loop.time() - began) * 1e3
         if done is None:

@@ -139,8 +139,7 @@ class Watching:
         self._watched.pop(id(watched.live), None)
         self._resting[id(watched.live)] = watched
         watched.deadline, watched.window = math.inf, REST_WINDOW
-        with suppress(OSError):  # it is gone, which its end will tell
-            watched.cpu, watched.since = time.clock_gettime(watched.clock), loop.time()
+        watched.since = -math.inf  # the first look begins to count
         if self._slow_timer is None:
             self._slow_timer = loop.call_later(REST_PERIOD, self._look_slowly)
 
@@ -197,9 +196,9 @@ class Watching:
 def _judge_all(processes: Mapping[int, Watched], now: float) -> None:
     for watched in list(processes.values()):
         with suppress(OSError):  # it is gone, which its end will tell
-            _judge(watched)
             if now - watched.since > watched.window:
                 watched.since, watched.cpu = now, time.clock_gettime(watched.clock)
+            _judge(watched)
         if now > watched.deadline:
             watched.deadline = math.inf
             watched.live.late()
