@@ -77,7 +77,7 @@ class Columns:
         import pandas as pd
 
         dtype = object if spec["dtype"] == "object" else None
-        index: pd.Index[Any] = pd.Index(self._column(spec), dtype=dtype)
+        index: pd.Index[Any] = pd.Index(self._column(spec), dtype=dtype, copy=False)
         return index
 
     def _column(self, spec: dict[str, Any]) -> Any:
@@ -96,7 +96,9 @@ class Columns:
             return array
         import pandas as pd
 
-        return pd.DatetimeIndex(array).tz_localize("UTC").array
+        # Whole numbers with a zone are instants already; a tz_localize would copy them.
+        zoned: Any = f"datetime64[{np.datetime_data(dtype)[0]}, UTC]"
+        return pd.DatetimeIndex(array.view(np.int64), dtype=zoned, copy=False).array
 
 
 def _texts(dtype: str, texts: list[str | float | None]) -> Any:

@@ -30,8 +30,8 @@ class Dialogue:
     ----------
     live
         The child.
-    rss
-        Its resident bytes before its plugin was loaded.
+    rss, shared
+        Its resident bytes before its plugin was loaded, and those of them in files.
     view, commit
         What answers the questions of the run in progress, and what records the parts of a stream.
     on_gone
@@ -41,7 +41,7 @@ class Dialogue:
     def __init__(self, live: Live, watching: Watching, limits: Limits, fetches: Fetches) -> None:
         self.live = live
         self._fetches = fetches
-        self.rss = 0
+        self.rss = self.shared = 0
         self.view: View | None = None
         self.commit: Commit | None = None
         self.on_gone: Callable[[], None] = lambda: None
@@ -125,8 +125,10 @@ class Dialogue:
         if not self.live.pid:  # the zygote has not told yet which process it is
             self.live.on_forked = lambda: self._begun(message)
         elif self._watched is None:
-            self.rss = message.rss
-            self._watched = self._watching.stay(self.live, self._limits, resident=self.rss)
+            self.rss, self.shared = message.rss, message.shared
+            self._watched = self._watching.stay(
+                self.live, self._limits, held=(self.rss, self.shared)
+            )
             if self._answers:
                 self._busy(self._deadline - self._loop.time(), self._window)
 

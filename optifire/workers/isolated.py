@@ -15,7 +15,7 @@ from optifire.workers.describing import understood
 from optifire.workers.fetching import Fetches
 from optifire.workers.floor import Floors
 from optifire.workers.live import ended
-from optifire.workers.outcomes import not_made, usage_of, within, without_answer
+from optifire.workers.outcomes import not_made, shared_bytes, usage_of, within, without_answer
 from optifire.workers.outward import Outward
 from optifire.workers.printed import with_loss
 from optifire.workers.questions import answered
@@ -199,7 +199,8 @@ async def conduct(
             if started is None:  # a second one would be the plugin's, to move its measure
                 started = message
                 before = message.cpu + (floor.result().attempt if floor.done() else 0.0)
-                watching.begin(live, order.limits, resident=message.rss, cpu=before)
+                had = message.rss, message.shared
+                watching.begin(live, order.limits, held=had, cpu=before)
         elif isinstance(message, say.Done):
             done = message
             live.answered()
@@ -213,7 +214,8 @@ async def conduct(
     watching.settle(live)
     outcome = done.outcome if done is not None else without_answer(live, request)
     own = done.cpu if done is not None else None
-    outcome.usage = usage_of(live.ended.result(), started, wall, await floor, own)
+    more = shared_bytes(live, started, done)
+    outcome.usage = usage_of(live.ended.result(), started, wall, await floor, own, more)
     outcome.log = with_loss(live.log(), done.lost if done is not None else 0)
     return within(outcome, live, order.limits)
 

@@ -36,12 +36,15 @@ class Line:
     ----------
     descriptor
         The same.
+    lent
+        Whether any files came for the run in progress.
     put_off
         Takes what comes between a question and its answer; None where nothing can.
     """
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        self.lent = False
         self.put_off: Callable[[say.ToChild], None] | None = None
         # Made before a plugin can change what every new socket is like (socket.setdefaulttimeout).
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
@@ -76,6 +79,7 @@ class Line:
     def _read(self) -> bool:
         """Take in what has come; False when nothing more will."""
         data, files = received(self._socket, max(_CHUNK, min(self._frames.wanted, 1 << 24)))
+        self.lent = self.lent or bool(files)
         self._waiting.extend(self._frames.feed(data, files))
         return bool(data)
 

@@ -45,6 +45,8 @@ class Live:
     breach, seen
         The hard limit that it went over, ``cpu`` or ``memory``, and what was seen of it then;
         empty while it has not.
+    shared
+        The most of its resident bytes that were seen to lie in files.
     on_forked
         Called when its process is known.
     stopping
@@ -72,6 +74,7 @@ class Live:
         self.overdue = False
         self.breach = ""
         self.seen = UNKNOWN_USAGE
+        self.shared = 0
         self.on_forked: Callable[[], None] | None = None
         self.stopping: signal.Signals | None = None
         self._timers: list[asyncio.TimerHandle] = []

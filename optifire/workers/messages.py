@@ -159,8 +159,8 @@ class Done(_Message, tag="done"):
 
     ``lost`` is what it printed beyond what was kept, in bytes; ``cpu`` the processor seconds that
     the child itself says it took, ``peak`` its peak of resident bytes if it lives on (0: unknown),
-    ``shared`` its resident bytes in files at the end where it was lent any. ``handed`` is filled in
-    by who receives this: bytes of the files that came along.
+    ``shared`` its resident bytes in files of memory at the end if it was lent any. ``handed`` is
+    filled in by who receives this: bytes of the files that came along.
     """
 
     outcome: Outcome

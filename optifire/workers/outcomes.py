@@ -106,6 +106,7 @@ def usage_of(
     wall: float,
     floor: Floor | None = None,
     own: float | None = None,
+    more: int = 0,
 ) -> Usage:
     """Give what the kernel summed up, less what a run takes that does nothing.
 
@@ -114,13 +115,36 @@ def usage_of(
     does; ``own``, the seconds that the child has read from its clock around the attempt, is
     without it. That is taken as long as it leaves no more than twice the floor unexplained: a
     plugin could say anything, and what processes took that it waited for is in the sum alone.
+    ``more`` are bytes to be added to the peak, those of shared files (see `shared_bytes`).
     """
     if exit_ is None:
         return Usage(wall_ms=wall * 1e3)
     peak = floor.peak if floor is not None else 0
-    grown = max(0, exit_.peak - started.rss - peak) / _MIB if started is not None else None
+    grown = max(0, exit_.peak - started.rss - peak + more) / _MIB if started is not None else None
     taken = exit_.cpu - started.cpu if started is not None else exit_.cpu
     return Usage(_cpu(taken, floor, own) * 1e3, grown, wall * 1e3, Measured.METERED)
+
+
+def shared_bytes(live: Live, started: say.Started | None, done: say.Done | None) -> int:
+    """Give what shared files change about the peak of a run, in bytes.
+
+    What it handed over in files is its own, though it never lay in its resident memory; what it
+    was lent is not.
+    """
+    if started is None:
+        return 0
+    if done is None:
+        return -spared(live, live.shared - started.shared)
+    return done.handed - spared(live, done.shared)
+
+
+def spared(live: Live, shared: int) -> int:
+    """Give the resident bytes of a child that lie in files which it was lent.
+
+    They are those in files of memory, as the child says, or what has come to those in files of any
+    kind, as is seen from here; never more than the size of what was lent.
+    """
+    return max(0, min(live.talk.lent_bytes, shared))
 
 
 def _cpu(total: float, floor: Floor | None, own: float | None) -> float:

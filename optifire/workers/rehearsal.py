@@ -50,7 +50,7 @@ def rehearse(
         for _ in range(times):
             near.sendall(framed(rehearsed_order()))
             line = Line(far.fileno())
-            Attempts(line, printed, surroundings, loop).serve(0, many=False)
+            Attempts(line, printed, surroundings, loop).serve(0, 0, many=False)
             line.detach()
             _check(near)
             for name in [name for name in sys.modules if name.startswith(_NAME)]:

@@ -13,7 +13,7 @@ from optifire.core.run import Failure, Reason, RunStatus
 from optifire.workers import messages as say
 from optifire.workers.dialogue import Dialogue
 from optifire.workers.fetching import Fetches
-from optifire.workers.outcomes import over_budget, timed_out, within, without_answer
+from optifire.workers.outcomes import over_budget, spared, timed_out, within, without_answer
 from optifire.workers.printed import with_loss
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ class Resident:
         """
         outcome = done.outcome
         cpu = max(done.cpu, self._dialogue.cpu() - before - 1e-3)
-        held = max(0, done.peak - self._dialogue.rss) / MIB if done.peak else None
+        before_it = self._dialogue.rss + spared(self._live, done.shared)
+        held = max(0, done.peak - before_it + done.handed) / MIB if done.peak else None
         outcome.usage = Usage(cpu * 1e3, held, wall, Measured.EXACT)
         self._held = held or 0.0
         self._first_held = self._first_held or self._held

@@ -27,6 +27,7 @@ from optifire.workers.guard import fence
 from optifire.workers.limits import attempt_within
 from optifire.workers.loading import Loaded, instance, load, running
 from optifire.workers.seeding import reseed
+from optifire.workers.statm import in_memory_files
 from optifire.workers.staying import Staying
 
 if TYPE_CHECKING:
@@ -52,9 +53,10 @@ class Attempts:
         self._around = surroundings
         self._loop = loop
         self._asking = Asking(line, loop, staying=False)
+        self._shared = 0
         self._kept: dict[tuple[str, str, bool], Loaded] = {}
 
-    def serve(self, rss: int, *, many: bool) -> None:
+    def serve(self, rss: int, shared: int, *, many: bool) -> None:
         """Answer orders until the service hangs up, or one of them.
 
         The first one is acknowledged before anything is done about it: whoever waits for it, for
@@ -63,7 +65,7 @@ class Attempts:
         acknowledged = False
         while (message := self._line.receive()) is not None:
             if not acknowledged:
-                self._line.send(say.Started(rss, time.process_time()))
+                self._line.send(say.Started(rss, time.process_time(), shared))
                 acknowledged = True
             self._line.send(self._answer(message))
             if not many:
@@ -83,7 +85,8 @@ class Attempts:
             with suppress(OSError, ValueError):  # the plugin may have closed its output
                 sys.stdout.flush()
             lost, self._printed.lost = self._printed.lost, 0
-            return say.Done(outcome, lost, time.process_time() - began)
+            cpu = time.process_time() - began
+            return say.Done(outcome, lost, cpu, shared=self._shared)
         raise ValueError(f"a reply that nobody asked for: {message!r}")
 
     def _attempt(self, order: say.Order) -> Outcome:
@@ -116,6 +119,7 @@ class Attempts:
             return ended_by(error, kept, scope, order.folder)
         finally:
             fence.lower()
+            self._shared = in_memory_files() if self._line.lent else 0  # before the context lets go
 
     def _drive(self, plugin: Plugin, context: object) -> object:
         asyncio.set_event_loop(self._loop)

@@ -25,6 +25,7 @@ from optifire.workers.limits import take_on
 from optifire.workers.loading import instance, load
 from optifire.workers.peak import Peak
 from optifire.workers.seeding import reseed
+from optifire.workers.statm import in_memory_files
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -184,7 +185,9 @@ class Staying:
             sys.stdout.flush()
         lost, self._printed.lost = self._printed.lost, 0
         cpu = time.process_time() - began
-        self._line.send(say.Done(outcome, lost, cpu, self._peak.read()))
+        shared = in_memory_files() if self._line.lent else 0  # while the order holds what was given
+        self._line.lent = False
+        self._line.send(say.Done(outcome, lost, cpu, self._peak.read(), shared))
 
     async def _attempt(self, order: say.Order) -> Outcome:
         kept, scope = Kept(), scope_of(order, self._around)

@@ -88,6 +88,11 @@ class Talk:
         self._broken("it asks on, and does not read what it is told")
         return True
 
+    @property
+    def lent_bytes(self) -> int:
+        """Give the bytes of the files that the child may have mapped."""
+        return sum(map(len, self.lent.values())) if self.lent else 0
+
     async def next(self) -> FromChild | None:
         """Give the next message of the child, None when it has said all."""
         while not self._waiting:

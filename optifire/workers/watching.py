@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from optifire.core.budget import Measured, Usage
 from optifire.core.limits import MIB, Limits
 from optifire.workers.live import Live
+from optifire.workers.outcomes import spared
+from optifire.workers.statm import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +33,6 @@ PERIOD: Final = 0.010
 #: The same for processes in which no run goes on, and the seconds over which these are judged.
 REST_PERIOD: Final = 1.0
 REST_WINDOW: Final = 60.0
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +46,7 @@ class Watched:
     live: Live
     limits: Limits
     resident: int
+    shared: int
     cpu: float
     statm: int
     deadline: float = math.inf
@@ -99,26 +101,29 @@ class Watching:
     def __len__(self) -> int:
         return len(self._watched)
 
-    def begin(self, live: Live, limits: Limits | None, *, resident: int, cpu: float) -> None:
+    def begin(
+        self, live: Live, limits: Limits | None, *, held: tuple[int, int], cpu: float
+    ) -> None:
         """Watch a child as soon as its process is known.
 
-        Bytes and seconds are what is not its plugin's. Without limits there is nothing to watch.
+        ``held``, resident bytes and those of them in files, and seconds are not its plugin's.
+        Without limits there is nothing to watch.
         """
         if limits is None:
             return
         if live.pid:
-            self._add(live, limits, resident, cpu)
+            self._add(live, limits, held, cpu)
         else:
-            live.on_forked = lambda: self._add(live, limits, resident, cpu)
+            live.on_forked = lambda: self._add(live, limits, held, cpu)
 
-    def _add(self, live: Live, limits: Limits, resident: int, cpu: float) -> None:
-        watched = self._opened(live, limits, resident, cpu)
+    def _add(self, live: Live, limits: Limits, held: tuple[int, int], cpu: float) -> None:
+        watched = self._opened(live, limits, held, cpu)
         if watched is not None:
             self.wake(watched)
 
-    def stay(self, live: Live, limits: Limits, *, resident: int) -> Watched | None:
+    def stay(self, live: Live, limits: Limits, *, held: tuple[int, int]) -> Watched | None:
         """Watch a process that lives on, until `drop`; None when it has ended already."""
-        watched = self._opened(live, limits, resident, 0.0)
+        watched = self._opened(live, limits, held, 0.0)
         if watched is not None:
             self.rest(watched)
         return watched
@@ -163,13 +168,15 @@ class Watching:
             self._timer.cancel()
             self._timer = None
 
-    def _opened(self, live: Live, limits: Limits, resident: int, cpu: float) -> Watched | None:
+    def _opened(
+        self, live: Live, limits: Limits, held: tuple[int, int], cpu: float
+    ) -> Watched | None:
         """Keep a process's file of its memory open; None when it has ended, and been reaped."""
         try:
             statm = os.open(f"/proc/{live.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        watched = Watched(live, limits, resident, cpu, statm)
+        watched = Watched(live, limits, *held, cpu, statm)
         if self._groups is not None:
             try:
                 watched.group = self._groups.make(limits)
@@ -220,7 +227,9 @@ def _judge(watched: Watched) -> None:
 
 def _usage(watched: Watched) -> Usage:
     """Give what a live run has used so far; raises `OSError` once it is gone."""
-    resident = int(os.pread(watched.statm, 128, 0).split()[1]) * _PAGE
+    live = watched.live
+    resident, shared = (int(pages) * PAGE for pages in os.pread(watched.statm, 128, 0).split()[1:3])
+    live.shared = max(live.shared, shared)
     cpu = time.clock_gettime(watched.clock)
-    grown = max(0, resident - watched.resident) / MIB
+    grown = max(0, resident - watched.resident - spared(live, shared - watched.shared)) / MIB
     return Usage((cpu - watched.cpu) * 1e3, grown, None, Measured.METERED)

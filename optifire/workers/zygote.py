@@ -32,6 +32,7 @@ from optifire.workers.orphans import adopt_orphans, mark_run, sweep
 from optifire.workers.printed import print_to_descriptors, take_over_output
 from optifire.workers.rehearsal import rehearse
 from optifire.workers.serve import Attempts
+from optifire.workers.statm import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +44,6 @@ _prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
 _MAX_CONTROL: Final = 1 << 16
 #: ru_maxrss is in KiB on Linux, see getrusage(2).
 _KIB: Final = 1024
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _MAX_DESCRIPTOR: Final = (1 << 31) - 1
 
 
@@ -182,7 +182,7 @@ class Zygote:
                 rehearse(self._loop, self._printed, self._around, times=1)
             gc.enable()
             attempts = Attempts(Line(connection), self._printed, self._around, self._loop)
-            attempts.serve(_resident(), many=wanted.pooled)
+            attempts.serve(*held(), many=wanted.pooled)
         except BaseException:  # noqa: BLE001 - a child never goes on as a second zygote
             code = 70  # EX_SOFTWARE, sysexits.h
             with suppress(Exception):
@@ -250,12 +250,3 @@ def threads() -> int:
     """Count the threads of this process, those that Python does not know included."""
     with os.scandir("/proc/self/task") as tasks:
         return sum(1 for _ in tasks)
-
-
-def _resident() -> int:
-    """Give this process's resident memory in bytes."""
-    statm = os.open("/proc/self/statm", os.O_RDONLY)  # quicker than a file object, in every run
-    try:
-        return int(os.read(statm, 128).split()[1]) * _PAGE
-    finally:
-        os.close(statm)

@@ -6,13 +6,14 @@ import asyncio
 import gc
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from optifire.core.budget import Budget
 from optifire.core.ports import Given
 from optifire.core.run import RunStatus, Source
 from optifire.core.types import Encoded, RunId
@@ -74,7 +75,7 @@ def descriptors() -> int:
 
 
 async def published(worker: Worker, ask: Ask, rows: int = MANY) -> Encoded:
-    outcome = await worker.run(asked(ask, "publish", rows=rows))
+    outcome = await worker.run(allowed(asked(ask, "publish", rows=rows), 512))
     assert outcome.status is RunStatus.SUCCEEDED, (outcome.reason, outcome.failure, outcome.log)
     return outcome.outputs["frame"]
 
@@ -174,7 +175,7 @@ async def test_a_file_that_cannot_be_relied_on_fails_the_run_that_handed_it_over
     isolated: IsolatedWorker, ask: Ask, do: str, why: str
 ) -> None:
     before = descriptors()
-    outcome = await isolated.run(asked(ask, do))
+    outcome = await isolated.run(allowed(asked(ask, do), 512))
     assert outcome.status is RunStatus.FAILED
     assert outcome.reason is not None
     assert outcome.reason.code == "contract"
@@ -211,6 +212,56 @@ async def test_a_sealed_file_of_garbage_fails_who_reads_it(
     assert read.status is RunStatus.FAILED
     assert read.reason is not None
     assert read.reason.code == "contract"
+
+
+# --- what is charged to whom --------------------------------------------------------------------
+
+
+#: Rows of a frame of 50 MB, and a budget that is less than it needs to be copied.
+HUGE = 1_250_000
+
+
+def allowed(request: RunRequest, megabytes: float) -> RunRequest:
+    request.job = replace(request.job, budget=Budget(20_000, megabytes))
+    return request
+
+
+async def test_a_lent_frame_is_not_charged_to_its_reader_and_all_else_is(
+    isolated: IsolatedWorker, ask: Ask
+) -> None:
+    value = await published(isolated, ask, HUGE)
+    held = asked(ask, "hold", {"frame": value}, mb=40)
+    outcome = await isolated.run(allowed(held, 64))
+    assert outcome.status is RunStatus.SUCCEEDED, (outcome.reason, outcome.failure, outcome.log)
+    assert outcome.usage.mem_mb is not None
+    assert 39 <= outcome.usage.mem_mb < 48
+    too_much = asked(ask, "hold", {"frame": value}, mb=90)
+    outcome = await isolated.run(allowed(too_much, 64))
+    assert (outcome.status, outcome.reason and outcome.reason.code) == (
+        RunStatus.OVER_BUDGET,
+        "memory",
+    )
+
+
+async def test_memory_of_a_readers_own_that_is_shared_is_charged_beside_a_lent_frame(
+    isolated: IsolatedWorker, ask: Ask
+) -> None:
+    value = await published(isolated, ask, HUGE)
+    request = asked(ask, "map_memory", {"frame": value}, mb=130)
+    outcome = await isolated.run(allowed(request, 64))
+    assert (outcome.status, outcome.reason and outcome.reason.code) == (
+        RunStatus.OVER_BUDGET,
+        "memory",
+    )
+
+
+async def test_what_a_run_hands_over_in_a_file_is_charged_to_it(
+    isolated: IsolatedWorker, ask: Ask
+) -> None:
+    outcome = await isolated.run(allowed(asked(ask, "zeros", mb=50), 512))
+    assert file_of(outcome.outputs["zeros"]) is not None
+    assert outcome.usage.mem_mb is not None
+    assert 50 <= outcome.usage.mem_mb < 60, "MB: pages of zeros are not there before they are sent"
 
 
 @pytest.mark.parametrize("cut", [3, 20, 200, SHARE_FROM])

@@ -119,6 +119,11 @@ class Large(Plugin):
         context.data["array"][0] = 1.0
         return ok()
 
+    async def zeros(self, context: PluginContext) -> PluginResult:
+        size = context.config["mb"] << 20
+        held = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        return ok(zeros=np.frombuffer(held, dtype="f8"))
+
     async def hold(self, context: PluginContext) -> PluginResult:
         held = np.ones(context.config["mb"] << 17)
         given = context.data["frame"]
