@@ -23,6 +23,7 @@ from optifire.runtime.slots import Slots
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.inline import InlineWorker
 from optifire.workers.isolated import IsolatedWorker
+from optifire.workers.kept import in_files
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,7 +72,7 @@ async def run_once(home: Home, plugin_id: str, *, at: datetime | None, db: Path 
             clock = VirtualClock(at)
         if isinstance(clock, SystemClock):
             resources.callback(clock.stop)
-        bus, board = CommitBus(), Blackboard(recovered.values)
+        bus, board = CommitBus(), Blackboard(in_files(recovered.values))
         recorder = LiveRecorder(store, board, clock, bus.tell)
         resident = Residing(isolated, recorder, clock).worker
         resources.push_async_callback(resident.stop)

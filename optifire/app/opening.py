@@ -45,6 +45,7 @@ from optifire.store.codec import to_us
 from optifire.store.lock import LedgerLock
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
+from optifire.workers.kept import in_files
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -186,7 +187,7 @@ class _Opening:
 
     async def service(self, *, recorded: bool) -> Service:
         """Make engine and service, and take up what was in flight."""
-        bus, board = CommitBus(), Blackboard(self.recovered.values)
+        bus, board = CommitBus(), Blackboard(in_files(self.recovered.values))
         recorder = LiveRecorder(self.store, board, self.clock, bus.tell)
         now = self.clock.now()
         past = await read_past(self.store.path, self.catalog.jobs, self._settings.system)

@@ -29,6 +29,7 @@ from optifire.runtime.engine import Engine, Pace, Program, Rooms
 from optifire.runtime.recorder import ReplayRecorder
 from optifire.runtime.runner import Runner
 from optifire.runtime.slots import Slots
+from optifire.workers.kept import in_files
 
 if TYPE_CHECKING:
     from optifire.core.calendar import Calendar
@@ -185,7 +186,7 @@ class Replay:
     async def _play(self, recovered: Recovered) -> None:
         """Run the engine from where the ledger ends to the last instant."""
         start = self._resume_point(recovered.meta)
-        board = Blackboard(recovered.values)
+        board = Blackboard(in_files(recovered.values))
         rooms = Rooms(
             self._clock,
             ReplayRecorder(self._ledger, board, self._seal),
