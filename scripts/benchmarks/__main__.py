@@ -13,6 +13,7 @@ from benchmarks import (
     beats,
     bursts,
     busy,
+    frame,
     homes,
     inlines,
     instants,
@@ -44,6 +45,7 @@ WORKLOADS: Mapping[str, Callable[[Settings], list[Figure]]] = {
     "meter": meters.meter,
     "resident": residents.resident,
     "stop": stops.stop,
+    "frame": frame.frame,
 }
 
 

@@ -1,0 +1,1 @@
+"""A plugin that publishes and reads frames."""
