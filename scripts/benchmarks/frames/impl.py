@@ -37,7 +37,8 @@ class Frames(Plugin):
             return PluginResult(success=True, data={"frame": frame, "used": used})
         before = own_mb()
         frame = context.data["frame"]
-        used = {"total": total(frame), "own_ms": 0.0, "mb": own_mb() - before}
+        seen = total(frame) if context.config["all"] else float(frame["j"].iloc[-1])
+        used = {"cells": seen, "own_ms": 0.0, "mb": own_mb() - before}
         return PluginResult(success=True, data={"used": used})
 
 
