@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,6 +34,15 @@ class Spread:
     p50: float
     p99: float
     most: float
+
+
+def spread_of(figures: Iterable[float]) -> Spread | None:
+    """Give how some figures lie, None if there are none."""
+    ordered = sorted(figures)
+    if not ordered:
+        return None
+    count = len(ordered)
+    return Spread(count, ordered[(count - 1) // 2], ordered[(count * 99 - 1) // 100], ordered[-1])
 
 
 @dataclass(frozen=True, slots=True)

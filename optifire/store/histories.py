@@ -1,14 +1,16 @@
-"""What the runs of a ledger used, by plugin: counted and sorted in the database, not here."""
+"""What the runs of a ledger used, by plugin, in one pass over it."""
 
 from __future__ import annotations
 
-from collections import Counter
+from array import array
+from collections import Counter, defaultdict
+from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from optifire.core.budget import Budget
-from optifire.core.history import History, Spread
-from optifire.core.types import PluginId
+from optifire.core.history import History, spread_of
+from optifire.core.run import RunStatus
 from optifire.store.ledgerfile import LedgerFile
 from optifire.store.queries import query
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from optifire.core.types import PluginId
     from optifire.store.rows import Row
 
 #: Before every instant that a ledger knows.
@@ -43,17 +46,18 @@ async def histories(
         There is no ledger, or none that can be read.
     """
     file = LedgerFile(path)
+    tallies: dict[PluginId, _Tally] = defaultdict(_Tally)
     await file.open()
     try:
         await file.rows("BEGIN")
         since = await _since(file, days)
-        cpu = await _spreads(file, "cpu_ms", since, good_in)
-        mem = await _spreads(file, "mem_mb", since, good_in)
-        counted = await file.rows(query("ended_runs"), (since,))
-        budgets = await file.rows(query("last_budgets"), (since,))
+        async with aclosing(file.pages(query("ended_runs"), (since,))) as pages:
+            async for page in pages:
+                for row in page:
+                    tallies[row[0]].add(row, good_in)
     finally:
         await file.close()
-    return _together(counted, cpu, mem, {row[0]: Budget(row[1], row[2]) for row in budgets})
+    return {plugin_id: tallies[plugin_id].history() for plugin_id in sorted(tallies)}
 
 
 async def _since(file: LedgerFile, days: int | None) -> int:
@@ -63,41 +67,45 @@ async def _since(file: LedgerFile, days: int | None) -> int:
     return int(latest) - timedelta(days=days) // timedelta(microseconds=1)
 
 
-async def _spreads(
-    file: LedgerFile, figure: str, since: int, good_in: Callable[[PluginId], str] | None
-) -> dict[str, Spread]:
-    asked = {"since": since, "good": good_in is not None}
-    found = await file.rows(query("spreads").replace("{figure}", figure), asked)
-    return {
-        row[0]: Spread(*row[2:]) for row in found if good_in is None or good_in(row[0]) == row[1]
-    }
+class _Tally:
+    """What is counted and kept of the runs of one plugin: 16 bytes a run."""
 
+    __slots__ = ("budget", "cpu", "hard", "measured", "mem", "soft")
 
-def _together(
-    counted: list[Row],
-    cpu: Mapping[str, Spread],
-    mem: Mapping[str, Spread],
-    budgets: Mapping[str, Budget],
-) -> dict[PluginId, History]:
-    """Join what was counted with what was sorted, by plugin."""
-    made: dict[PluginId, History] = {}
-    for plugin_id in sorted({row[0] for row in counted}):
-        measured: Counter[str] = Counter()
-        soft: Counter[str] = Counter()
-        hard: Counter[str] = Counter()
-        for _, how, breaches, stopped_for, runs in (r for r in counted if r[0] == plugin_id):
-            measured[how] += runs
-            if stopped_for is not None:
-                hard[stopped_for] += runs
-            else:
-                soft.update(dict.fromkeys(filter(None, breaches.split(",")), runs))
-        made[PluginId(plugin_id)] = History(
-            runs=measured.total(),
-            cpu=cpu.get(plugin_id),
-            mem=mem.get(plugin_id),
-            measured=measured,
-            soft=soft,
-            hard=hard,
-            budget=budgets.get(plugin_id),
+    def __init__(self) -> None:
+        self.measured: Counter[str] = Counter()
+        self.soft: Counter[str] = Counter()
+        self.hard: Counter[str] = Counter()
+        self.cpu = array("d")
+        self.mem = array("d")
+        self.budget: tuple[float, float] | None = None
+
+    def add(self, row: Row, good_in: Callable[[PluginId], str] | None) -> None:
+        """Take in one run, which is due no earlier than those before."""
+        plugin_id, worker, status, reason, measured, breaches, cpu, mem, budget_cpu, budget_mem = (
+            row
         )
-    return made
+        self.measured[measured] += 1
+        if status == RunStatus.OVER_BUDGET:
+            self.hard[reason] += 1
+        elif breaches:
+            self.soft.update(breaches.split(","))
+        if budget_cpu is not None:
+            self.budget = (budget_cpu, budget_mem)
+        if good_in is None or (status == RunStatus.SUCCEEDED and worker == good_in(plugin_id)):
+            if cpu is not None:
+                self.cpu.append(cpu)
+            if mem is not None:
+                self.mem.append(mem)
+
+    def history(self) -> History:
+        """Give all of it together."""
+        return History(
+            runs=self.measured.total(),
+            cpu=spread_of(self.cpu),
+            mem=spread_of(self.mem),
+            measured=self.measured,
+            soft=self.soft,
+            hard=self.hard,
+            budget=None if self.budget is None else Budget(*self.budget),
+        )

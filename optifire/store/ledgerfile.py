@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import aiosqlite
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Params = Sequence[object] | Mapping[str, object]
+
+
+#: Rows that are in memory at a time where there may be many.
+_PAGE = 10_000
 
 
 class LedgerFile:
@@ -82,6 +86,18 @@ class LedgerFile:
         given: Any = params  # sqlite3 takes mappings too, aiosqlite's annotation does not say so
         try:
             return [tuple(row) for row in await self._connection.execute_fetchall(sql, given)]
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
+
+    async def pages(self, sql: str, params: Params = ()) -> AsyncGenerator[list[Row]]:
+        """Give the rows of a query some thousands at a time: all of them may be a year's."""
+        if self._connection is None:
+            raise StoreError("the ledger is not open for reading", where=str(self.path))
+        given: Any = params  # as above
+        try:
+            async with self._connection.execute(sql, given) as cursor:
+                while found := await cursor.fetchmany(_PAGE):
+                    yield cast("list[Row]", found)
         except sqlite3.Error as error:
             raise store_error(self.path, error) from error
 

@@ -290,55 +290,14 @@ SELECT subject, max(at_us) FROM notes WHERE kind = 'enabled' GROUP BY subject
 SELECT max(due_us) FROM runs
 
 -- name: ended_runs
--- Runs that began and have ended, by all that is counted of them; over_budget has the breach that
--- stopped it as its reason.
+-- Runs that began and have ended, in the order of their due instants; of over_budget the reason is
+-- the breach that stopped it.
 SELECT
-    plugin_id,
-    measured,
-    breaches,
-    CASE WHEN status = 'over_budget' THEN reason_code END AS stopped_for,
-    count(*)
+    plugin_id, worker, status, reason_code, measured, breaches, cpu_ms, mem_mb, budget_cpu_ms,
+    budget_mem_mb
 FROM runs
 WHERE due_us >= ? AND started_us IS NOT NULL AND status NOT IN ('due', 'running')
-GROUP BY 1, 2, 3, 4
-
--- name: spreads
--- {figure} is cpu_ms or mem_mb. Percentiles by nearest rank: the figure at place ceil(p * n).
--- With :good only of runs that succeeded, and for each kind of worker by itself.
-WITH figures AS (
-    SELECT plugin_id, iif(:good, worker, '') AS place_of_work, {figure} AS figure
-    FROM runs
-    WHERE
-        due_us >= :since
-        AND started_us IS NOT NULL
-        AND iif(:good, status = 'succeeded', status NOT IN ('due', 'running'))
-        AND {figure} IS NOT NULL
-),
-
-ordered AS (
-    SELECT
-        *,
-        row_number() OVER (PARTITION BY plugin_id, place_of_work ORDER BY figure) AS place,
-        count(*) OVER (PARTITION BY plugin_id, place_of_work) AS total
-    FROM figures
-)
-
-SELECT
-    plugin_id,
-    place_of_work,
-    total,
-    max(CASE WHEN place = (total + 1) / 2 THEN figure END),
-    max(CASE WHEN place = (total * 99 + 99) / 100 THEN figure END),
-    max(figure)
-FROM ordered
-GROUP BY plugin_id, place_of_work
-
--- name: last_budgets
--- The other columns are those of the row with the latest due: https://sqlite.org/lang_select.html#bareagg
-SELECT plugin_id, budget_cpu_ms, budget_mem_mb, max(due_us)
-FROM runs
-WHERE due_us >= ? AND started_us IS NOT NULL AND budget_cpu_ms IS NOT NULL
-GROUP BY plugin_id
+ORDER BY due_us
 
 -- name: fill_features
 -- Temporary, on the writer's connection: who inserts what, and as of when, is the host's to say.

@@ -1,8 +1,10 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optifire.core.history import FEWEST_RUNS, LEAST_CPU_MS, LEAST_MEM_MB, Spread, advise
+from optifire.core.history import FEWEST_RUNS, LEAST_CPU_MS, LEAST_MEM_MB, Spread, advise, spread_of
 
 FIGURES = st.floats(min_value=0.001, max_value=1e7, allow_nan=False)
 
@@ -53,3 +55,21 @@ def test_too_few_runs_suggest_nothing() -> None:
 def test_a_figure_that_nobody_measured_is_not_suggested() -> None:
     inline = advise(of(5.0), None)
     assert (inline.cpu_ms, inline.mem_mb, inline.mem_runs) == (10, None, 0)
+
+
+@given(figures=st.lists(FIGURES, min_size=1, max_size=300))
+def test_percentiles_are_figures_that_half_and_99_of_100_do_not_exceed(
+    figures: list[float],
+) -> None:
+    said = spread_of(figures)
+    assert said is not None
+    assert (said.runs, said.most) == (len(figures), max(figures))
+    for share, value in ((50, said.p50), (99, said.p99)):
+        assert value in figures
+        needed = math.ceil(len(figures) * share / 100)
+        assert sum(each <= value for each in figures) >= needed
+        assert sum(each < value for each in figures) < needed
+
+
+def test_no_figures_have_no_spread() -> None:
+    assert spread_of([]) is None

@@ -1,13 +1,9 @@
-"""What runs used: counted and sorted in the database, while a service has it open."""
+"""What runs used: counted while a service has the ledger open."""
 
-import math
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from optifire.core.budget import Budget, Measured, Usage
 from optifire.core.errors import StoreError
@@ -16,7 +12,6 @@ from optifire.core.ledger import Batch, RunRow, new_run
 from optifire.core.run import Reason, RunKey, RunStatus
 from optifire.core.types import PluginId
 from optifire.store.histories import histories
-from optifire.store.queries import query
 from optifire.store.sqlite import SqliteStore
 
 A = PluginId("a")
@@ -99,23 +94,13 @@ async def test_a_ledger_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         await histories(tmp_path / "none.db")
 
 
-@given(figures=st.lists(st.floats(0, 1e9, allow_subnormal=False), min_size=1, max_size=250))
-@settings(max_examples=40, deadline=None)
-def test_percentiles_are_those_of_a_plain_sort(figures: list[float]) -> None:
-    ordered = sorted(figures)
-    expected = (
-        len(ordered),
-        ordered[math.ceil(0.5 * len(ordered)) - 1],
-        ordered[math.ceil(0.99 * len(ordered)) - 1],
-        ordered[-1],
-    )
-    connection = sqlite3.connect(":memory:")
-    connection.executescript(
-        "CREATE TABLE runs (plugin_id, due_us, started_us, status, worker, cpu_ms, mem_mb)"
-    )
-    rows = [("a", number, 1, "succeeded", "", each) for number, each in enumerate(figures)]
-    connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, NULL)", rows)
-    sql = query("spreads").replace("{figure}", "cpu_ms")
-    found = connection.execute(sql, {"since": 0, "good": False}).fetchall()
-    connection.close()
-    assert found == [("a", "", *expected)]
+async def test_a_ledger_of_many_pages_is_counted_whole(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optifire.store.ledgerfile._PAGE", 7)
+    rows = [ended(n, used(float(n % 50)), name=name) for n in range(100) for name in ("a", "b")]
+    await store.commit(Batch(runs=rows))
+    found = await histories(path)
+    assert list(found) == ["a", "b"]
+    assert found[A].cpu == Spread(100, 24.0, 49.0, 49.0)
+    assert found[A].budget == Budget(199.0, 50.0)
