@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -142,6 +143,8 @@ class Link:
                 remedy="Raise the limit of open files, or run less at once",
             ) from error
         live.on_stuck = self._process.kill
+        # A run may have stopped it (SIGSTOP); to one that only has much to do this means nothing.
+        live.on_waiting = partial(self._process.send_signal, signal.SIGCONT)
         self.lives[live.number] = live
         if not self.alive:
             self._drop(live.number)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Seconds between TERM and KILL.
 GRACE: Final = 0.2
+#: Seconds in which a zygote forks, and reports the end after KILL; else it is told to go on.
+WAITING: Final = 1.0
 #: Seconds after KILL in which a zygote has to report the end, else it is stuck itself.
 STUCK: Final = 5.0
 
@@ -40,6 +42,9 @@ class Live:
         Why there is no exit status: the zygote died or could not fork.
     on_stuck
         Called when a kill has brought no end after 5 s; the zygote is stuck then, and goes.
+    on_waiting
+        Called when there is no process after a second, or no end a second after a kill: the
+        zygote has much to do, or somebody has stopped it.
     overdue
         True when it was stopped because its time was up.
     breach, seen
@@ -77,8 +82,9 @@ class Live:
         self.shared = 0
         self.on_forked: Callable[[], None] | None = None
         self.stopping: signal.Signals | None = None
-        self._timers: list[asyncio.TimerHandle] = []
         self.on_stuck: Callable[[], None] = self._kill
+        self.on_waiting: Callable[[], object] = lambda: None
+        self._timers = [loop.call_later(WAITING, _look_for, self)]
 
     def sent(self) -> None:
         """Close the child's ends, which travel or have travelled."""
@@ -104,6 +110,7 @@ class Live:
         if first is signal.SIGTERM:
             self._timers.append(self._loop.call_later(GRACE, self._kill))
         else:
+            self._timers.append(self._loop.call_later(WAITING, self.on_waiting))
             self._timers.append(self._loop.call_later(STUCK, self.on_stuck))
 
     def _kill(self) -> None:
@@ -180,6 +187,12 @@ class Live:
             os.close(self._pidfd)
             self._pidfd = None
         os.close(self.log_reader)
+
+
+def _look_for(live: Live) -> None:
+    """See to it that a zygote that has brought no process so far is not one that was stopped."""
+    if not live.pid and not live.ended.done():
+        live.on_waiting()
 
 
 async def ended(live: Live) -> None:

@@ -1,33 +1,29 @@
 """Processes that a run has left behind, found however they left its group, killed and reaped.
 
 A zygote is the subreaper of all that its children start (prctl(2), PR_SET_CHILD_SUBREAPER): who
-loses a parent there becomes a child of the zygote, through `setsid` and any number of forks. Whose
-run it was is told by a limit that Linux has not looked at since 2.4.25 and that every process
-inherits (getrlimit(2), RLIMIT_LOCKS): it holds the number of the run's own process.
+loses a parent there becomes a child of the zygote, through `setsid` and any number of forks, and of
+the service when the zygote is gone. Whose run it was is told by its mark (see `marks`).
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import resource
-import select
 import signal
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from optifire.workers.children import children, reaped
+from optifire.workers.marks import kill_marked, mark_for, mark_of
+
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
-_RLIMIT_LOCKS: Final = 10
 _prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
-#: Generations that are killed at once; what is left then goes when the next run has ended.
+#: How often it is looked again; what is left then goes when the next run has ended.
 _ROUNDS: Final = 100
-#: Milliseconds in which a killed process has ended, unless the kernel holds it.
-_PATIENCE: Final = 50
 #: Two zygotes may die at once, and what is reaped is nobody's any more.
 _ADOPTED: Final = threading.Lock()
 
@@ -38,28 +34,21 @@ def adopt_orphans() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
-def mark_run() -> None:
-    """Mark this process, and all that it will start, by its number."""
-    number = os.getpid()
-    resource.setrlimit(_RLIMIT_LOCKS, (number, number))
-
-
 def sweep(leaders: Collection[int]) -> None:
     """Kill what runs have left behind that are not among those that live, and reap it.
+
+    Where there is an orphan, all that bears its mark goes at once, however deep it stands below,
+    so that a family ends in one round; only who forks faster than this looks needs another.
 
     Parameters
     ----------
     leaders
         The processes of living runs; they and what they have started stay.
     """
+    kept = {mark_for(os.getpid(), leader) for leader in leaders}
     for _ in range(_ROUNDS):
-        strays = [pid for pid in _children() if pid not in leaders and not _kept(pid, leaders)]
-        if not strays:
-            return
-        for pid in strays:  # children of ours: a number is theirs until they are reaped
-            os.kill(pid, signal.SIGKILL)
-        reaped = [_reaped(pid) for pid in strays]
-        if not all(reaped):
+        found = {pid: _stray(pid, kept) for pid in children() if pid not in leaders}
+        if not _ended({pid: mark for pid, mark in found.items() if mark is not None}):
             return
 
 
@@ -74,18 +63,23 @@ def sweep_adopted(leaders: Collection[int]) -> None:
     leaders
         Processes of runs that have ended with their zygote, perhaps before they were marked.
     """
-    own = resource.getrlimit(_RLIMIT_LOCKS)
     with _ADOPTED:
         for _ in range(_ROUNDS):
-            strays = [pid for pid in _adopted() if pid in leaders or _marked(pid, own)]
-            killed = [pid for pid in strays if _killed(pid)]
-            reaped = [_reaped(pid) for pid in killed]
-            if not killed or not all(reaped):
+            found = {pid: _adopted(pid, leaders) for pid in children(many_threads=True)}
+            if not _ended({pid: mark for pid, mark in found.items() if mark is not None}):
                 return
 
 
+def _ended(strays: Mapping[int, int]) -> bool:
+    """Kill and reap children with all that bears their marks; True if there may be more."""
+    killed = [pid for pid in strays if _killed(pid)]
+    kill_marked(set(strays.values()))
+    gone = [reaped(pid) for pid in killed]
+    return bool(killed) and all(gone)
+
+
 def _killed(pid: int) -> bool:
-    """Kill a child; False if it runs as somebody else, who alone can end it."""
+    """Kill a child, whose number is its own until it is reaped; False if it is somebody else's."""
     try:
         os.kill(pid, signal.SIGKILL)
     except PermissionError:
@@ -93,53 +87,26 @@ def _killed(pid: int) -> bool:
     return True
 
 
-def _adopted() -> list[int]:
-    """Give the children of all threads of this process: an orphan may come to any of them."""
-    found = b""
-    for task in os.listdir("/proc/self/task"):  # noqa: PTH208 - names are all that is wanted
-        with suppress(FileNotFoundError):  # a thread that has ended
-            found += Path(f"/proc/self/task/{task}/children").read_bytes()
-    return [int(pid) for pid in found.split()]
+def _stray(pid: int, kept: Collection[int]) -> int | None:
+    """Give the mark of an orphan that is to go, None for one that stays.
 
-
-def _marked(pid: int, own: tuple[int, int]) -> bool:
-    """Tell whether a child bears the mark of a run."""
+    One of a run that lives stays; it is reaped here when it has ended.
+    """
     try:
-        return resource.prlimit(pid, _RLIMIT_LOCKS) != own
-    except (PermissionError, ProcessLookupError):
-        return False
-
-
-def _children() -> list[int]:
-    """Give the children of this process, which has one thread (proc(5), task/children)."""
-    children = os.open("/proc/thread-self/children", os.O_RDONLY)
-    try:
-        found = b""
-        while part := os.read(children, 1 << 16):
-            found += part
-    finally:
-        os.close(children)
-    return [int(pid) for pid in found.split()]
-
-
-def _kept(pid: int, leaders: Collection[int]) -> bool:
-    """Tell whether an orphan is of a run that lives; one that has ended is reaped here."""
-    try:
-        if resource.prlimit(pid, _RLIMIT_LOCKS)[0] not in leaders:
-            return False
-    except PermissionError:
-        return True  # it runs as somebody else, who alone can end it
+        mark = mark_of(pid)
+    except PermissionError:  # it runs as somebody else, who alone can end it
+        return None
+    if mark not in kept:
+        return mark
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    return True
+    return None
 
 
-def _reaped(pid: int) -> bool:
-    """Reap a killed process; False if the kernel holds it, so that nobody waits for it here."""
-    pidfd = os.pidfd_open(pid)
-    try:
-        waiting = select.poll()
-        waiting.register(pidfd, select.POLLIN)
-        return bool(waiting.poll(_PATIENCE)) and os.waitpid(pid, os.WNOHANG)[0] == pid
-    finally:
-        os.close(pidfd)
+def _adopted(pid: int, leaders: Collection[int]) -> int | None:
+    """Give the mark of a child that has come from a dead zygote, None for one of our own."""
+    with suppress(PermissionError, ProcessLookupError):
+        mark = mark_of(pid)
+        if pid in leaders or mark != mark_of(0):
+            return mark
+    return None

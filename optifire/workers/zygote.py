@@ -28,7 +28,8 @@ from optifire.workers.compiled import kept_files
 from optifire.workers.guarding import Guarding
 from optifire.workers.lazyloop import LazyLoop
 from optifire.workers.line import Line
-from optifire.workers.orphans import adopt_orphans, mark_run, sweep
+from optifire.workers.marks import mark_run
+from optifire.workers.orphans import adopt_orphans, sweep
 from optifire.workers.printed import print_to_descriptors, take_over_output
 from optifire.workers.rehearsal import rehearse
 from optifire.workers.serve import Attempts
@@ -173,7 +174,7 @@ class Zygote:
         code = 0
         try:
             os.setpgid(0, 0)
-            mark_run()
+            mark_run(self._pid)
             die_with_parent(self._pid)
             take_over_output(log)
             self._close_all_but(connection)

@@ -13,17 +13,14 @@ from optifire.core.run import RunStatus
 CRASHED, FAILED, OVER = RunStatus.CRASHED, RunStatus.FAILED, RunStatus.OVER_BUDGET
 LATE, FINE = RunStatus.TIMED_OUT, RunStatus.SUCCEEDED
 
-#: Seconds between two occasions of every plugin here.
-PERIOD: Final = 4
-
 HEAD: Final = """\
 import asyncio, ctypes, mmap, os, pickle, resource, signal, socket, struct, subprocess, sys, time
 
 
 def line():
-    \"\"\"Give the socket over which this run answers.\"\"\"
+    \"\"\"Give the socket over which this run answers; those of an event loop do not block.\"\"\"
     for fd in range(3, 64):
-        if os.path.exists(f"/proc/self/fd/{fd}"):
+        if os.path.exists(f"/proc/self/fd/{fd}") and os.get_blocking(fd):
             if os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
                 return fd
 
@@ -160,13 +157,13 @@ class Trap:
     def __reduce__(self):
         return (os.mkdir, (os.path.abspath("unpickled"),))
 said = pickle.dumps(Trap())
-os.write(line(), struct.pack(">I", len(said)) + said); time.sleep(60)""",
+os.write(line(), struct.pack(">IB", len(said), 0) + said); time.sleep(60)""",
         CRASHED,
         "what it sent is no answer",
     ),
     "answers_a_gigabyte": Attack(
         """\
-os.write(line(), struct.pack(">I", 190 << 20))
+os.write(line(), struct.pack(">IB", 190 << 20, 0))
 for _ in range(1024): os.write(line(), bytes(1 << 20))""",
         CRASHED,
         "what it sent is no answer",
@@ -174,14 +171,21 @@ for _ in range(1024): os.write(line(), bytes(1 << 20))""",
     "answers_in_bulk": Attack(
         """\
 said = b"\\x92\\xa7started\\x01"
-while True: os.write(line(), (struct.pack(">I", len(said)) + said) * 1000)""",
+while True: os.write(line(), (struct.pack(">IB", len(said), 0) + said) * 1000)""",
         CRASHED,
         "messages at once",
     ),
     "claims_a_gigabyte": Attack(
-        "os.write(line(), struct.pack('>I', 1 << 30)); time.sleep(60)",
+        "os.write(line(), struct.pack('>IB', 1 << 30, 0)); time.sleep(60)",
         CRASHED,
         "a message of 1,073,741,824 bytes",
+    ),
+    "answers_with_files": Attack(
+        """\
+answer = socket.socket(fileno=os.dup(line()))
+while True: socket.send_fds(answer, [struct.pack(">IB", 9, 200) + b"x"], [0] * 200)""",
+        CRASHED,
+        "more files than could be taken",
     ),
     "asks_for_ever": looping("while True: await context.db.fetch_all('SELECT 1')"),
 }
@@ -229,3 +233,32 @@ ATTACKS: Final = {
     **STRAYS,
     **RAISES,
 }
+
+#: Those that take others along, who have done nothing. A bystander is there to be hit.
+KILLERS: Final = {
+    "kills_its_siblings": Attack(
+        """\
+hit = 0
+while not hit:
+    for pid in siblings():
+        try:
+            os.kill(pid, signal.SIGKILL)
+            hit += 1
+        except ProcessLookupError:  # it has just ended
+            pass""",
+        FINE,
+    ),
+    "kills_its_parent": Attack(
+        """\
+if os.fork() == 0:
+    os.setsid()
+    os.execv("/bin/sleep", ["/bin/sleep", "1000"])
+os.kill(os.getppid(), signal.SIGKILL)
+time.sleep(60)""",
+        CRASHED,
+        "was killed by SIGKILL",
+    ),
+    "stops_its_parent": hanging("os.kill(os.getppid(), signal.SIGSTOP); time.sleep(60)"),
+}
+#: How a run ends that was hit.
+HIT: Final = "killed by SIGKILL"

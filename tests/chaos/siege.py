@@ -12,7 +12,7 @@ import psutil
 
 from optifire.core.ledger import RunRow
 from optifire.core.run import TERMINAL
-from tests.chaos.attacks import HEAD, PERIOD, Attack
+from tests.chaos.attacks import HEAD, Attack
 from trial import Service, TooLateError, Trial, until
 
 #: Two plugins that do their work, one in a process of each kind.
@@ -37,14 +37,16 @@ class Look:
 
 @dataclass
 class Siege:
-    """A home with good plugins and bad ones, and the service on it."""
+    """A home with good plugins and bad ones, all due at the same instants each few seconds."""
 
     trial: Trial
     attacks: Mapping[str, Attack]
+    period: int
+    waves: int = 0
 
     def __post_init__(self) -> None:
         """Write the plugins."""
-        word = f"interval_{PERIOD}s"
+        word = f"interval_{self.period}s"
         for name in GOOD:
             head = "import numpy\n" if name.endswith("data") else ""
             self.trial.plugin(name, GOOD_WORK, plan={"schedule": word}, head=head)
@@ -64,10 +66,22 @@ class Siege:
         """Switch the attackers off."""
         self.trial.enable(*GOOD, environment="paper")
 
-    def attack(self) -> None:
-        """Switch the attackers on."""
-        more = {name: {"budget": attack.budget} for name, attack in self.attacks.items()}
+    def attack(self, *names: str) -> datetime:
+        """Have some attackers, or all, attack at the same instants; gives when all was over."""
+        attacks = {name: self.attacks[name] for name in names or self.attacks}
+        more = {
+            name: {"budget": attack.budget, "sandbox": False} for name, attack in attacks.items()
+        }
+        before = max((row.key.due for name in attacks for row in self.ended(name)), default=None)
         self.trial.enable(*GOOD, environment="paper", **more)
+        for name in attacks:
+            until(partial(self.ended, name, before), within=60, what=f"an end of {name}")
+        self.waves += 1
+        self.calm()
+        until(lambda: attacks.keys() <= self.disabled(), what="attackers that are off")
+        until(lambda: not self.going_on(), within=60, what="an end of every attack")
+        ends = (row.finished_at for name in attacks for row in self.ended(name))
+        return max(end for end in ends if end is not None)
 
     def rows(self, name: str) -> list[RunRow]:
         """Give the runs of one plugin, oldest first."""
@@ -83,14 +97,10 @@ class Siege:
         for name in GOOD:
             until(partial(self.ended, name, after), what=f"a run of {name}")
 
-    def until_attacked(self, within: float) -> datetime:
-        """Wait until every attacker's first run has ended; gives when the last one did."""
-        for name in self.attacks:
-            until(partial(self.ended, name), within=within, what=f"an end of {name}")
-        self.calm()
-        until(lambda: not self.going_on(), within=within, what="an end of every attack")
-        ends = (row.finished_at for name in self.attacks for row in self.ended(name))
-        return max(end for end in ends if end is not None)
+    def disabled(self) -> set[str]:
+        """Give who has been switched off after every attack so far."""
+        notes = Counter(note.subject for note in self.trial.notes("disabled", self.ledger))
+        return {name for name, times in notes.items() if times >= self.waves}
 
     def going_on(self) -> list[RunRow]:
         """Give the attackers' runs that have not ended."""

@@ -1,0 +1,68 @@
+"""The children of this process, as the kernel lists them."""
+
+from __future__ import annotations
+
+import os
+import select
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Of one task, by its number or ``thread-self`` (proc(5), task/children).
+_OF_ONE: Final = "/proc/thread-self/children"
+_OF_EACH: Final = "/proc/self/task/{}/children"
+#: Milliseconds in which a killed process has ended, unless the kernel holds it.
+_PATIENCE: Final = 50
+
+
+def children(*, many_threads: bool = False) -> list[int]:
+    """Give the children of this process, which has one thread unless told otherwise.
+
+    A kernel without CONFIG_PROC_CHILDREN lists none; there all processes are asked whose they are.
+    """
+    if not os.path.exists(_OF_ONE):  # noqa: PTH110 - at the end of every run
+        own = os.getpid()
+        return [pid for pid in processes() if _parent(pid) == own]
+    if not many_threads:
+        return _listed(_OF_ONE)
+    tasks: Iterable[str] = os.listdir("/proc/self/task")  # noqa: PTH208 - names are wanted
+    return [pid for task in tasks for pid in _listed(_OF_EACH.format(task))]
+
+
+def processes() -> list[int]:
+    """Give all processes that this one may see."""
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - often
+
+
+def reaped(pid: int) -> bool:
+    """Reap a killed child; False if the kernel holds it, so that nobody waits for it here."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        waiting = select.poll()
+        waiting.register(pidfd, select.POLLIN)
+        return bool(waiting.poll(_PATIENCE)) and os.waitpid(pid, os.WNOHANG)[0] == pid
+    finally:
+        os.close(pidfd)
+
+
+def _listed(path: str) -> list[int]:
+    found = b""
+    with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            while part := os.read(descriptor, 1 << 16):
+                found += part
+        finally:
+            os.close(descriptor)
+    return [int(pid) for pid in found.split()]
+
+
+def _parent(pid: int) -> int:
+    """Give a process's parent (proc(5), stat: the second field after the name), 0 once gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123 - often
+            return int(stat.read().rpartition(b")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
