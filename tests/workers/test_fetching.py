@@ -173,9 +173,12 @@ async def test_who_asks_on_without_reading_is_given_up(
     web.answers["/large"] = reply(b"x" * (1 << 20))
     async for made in workers_of(kind, tmp_path):
         outcome = await made.run(want("never_read"))
-        assert outcome.status is RunStatus.CRASHED
+        assert outcome.status is RunStatus.CRASHED, outcome
         assert outcome.reason is not None
-        assert "does not read what it is told" in outcome.reason.detail
+        assert outcome.reason.code == "garbage"
+        # Which of the two a service sees first depends on how busy the machine is.
+        told = ("does not read what it is told", "messages at once")
+        assert any(each in outcome.reason.detail for each in told)
 
 
 @pytest.mark.parametrize("kind", ["isolated", "resident"])

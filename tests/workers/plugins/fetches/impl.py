@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from optifire.plugins import Plugin, PluginContext, PluginMetadata, PluginResult
 
@@ -78,7 +79,7 @@ class Fetches(Plugin):
         line = context._fetch.__self__._line  # noqa: SLF001 - it wants to
         for number in range(10_000):
             line.send(AskFetch(number, Call("GET", f"{self.base}/large")))
-            await asyncio.sleep(0.001)
+            time.sleep(0.001)  # so that nothing here reads
         return ok()
 
     async def around(self, context: PluginContext) -> PluginResult:
