@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from optifire.data.source import BarSource
 
 
+#: Where a home keeps what runs read through the feed.
+RECORDED = ("data/bars", "data/macro", "data/calendars", "configs/closures.yaml")
+
+
 class LazyBars:
     """Recorded data, opened when it is first asked for: a light child pays for it only then."""
 
@@ -106,6 +110,8 @@ def surroundings(settings: ChildSettings, bars: LazyBars) -> Surroundings:
         values={"market_data": _market_data(settings.symbol)},
         trigger=_trigger,
         roots=(f"{settings.home}/data", f"{settings.home}/configs/closures.yaml"),
+        home=settings.home,
+        recorded=tuple(f"{settings.home}/{each}" for each in RECORDED),
     )
 
 

@@ -24,6 +24,7 @@ from optifire.store.sqlite import SqliteStore
 from optifire.workers.inline import InlineWorker
 from optifire.workers.isolated import IsolatedWorker
 from optifire.workers.kept import in_files
+from optifire.workers.sandbox import missing, offered
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,7 +61,7 @@ async def run_once(home: Home, plugin_id: str, *, at: datetime | None, db: Path 
         )
         resources.push_async_callback(isolated.stop)
         await isolated.start()
-        catalogs = Catalogs(home, isolated)
+        catalogs = Catalogs(home, isolated, missing(offered()))
         catalog = await catalogs.build(configuration)
         _require(catalog, plugin_id, at)
         clock: Clock

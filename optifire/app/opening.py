@@ -46,6 +46,7 @@ from optifire.store.lock import LedgerLock
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
 from optifire.workers.kept import in_files
+from optifire.workers.sandbox import missing, offered
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -113,7 +114,7 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     isolated = IsolatedWorker(worker_settings(home, configuration.settings), groups=groups)
     resources.push_async_callback(isolated.stop)
     await isolated.start()
-    catalogs = Catalogs(home, isolated)
+    catalogs = Catalogs(home, isolated, missing(offered()))
     catalog = await catalogs.build(configuration)
     market = await catalogs.calendars.market(configuration.settings)
     recorded = is_recorded(environment)

@@ -26,6 +26,7 @@ from optifire.ops.meter import Meter
 from optifire.runtime.clock import monotonic, wall_now
 from optifire.runtime.engine import NO_ROOMS, Engine
 from optifire.store.codec import iso
+from optifire.workers.sandbox import offered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,6 +73,7 @@ class Service:
         self.engine = engine
         self.recorded = recorded
         self._configuration = configuration
+        self._layers = offered()
         self.catalogs = catalogs
         self._recorder = recorder
         self._bus = bus
@@ -188,6 +190,7 @@ class Service:
             "running": self._runs.running(),
             "next": [] if finished else next_of(self.engine, now),
             "plugins": plugins_of(self.catalog, self._runs, self.placing, self._standings.held),
+            "layers": list(self._layers),
             "usage": self._meter.recent(SAMPLE_AGE).plain(),
             "context": context_of(self.engine.rooms.board.snapshot()),
             "market": {

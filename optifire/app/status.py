@@ -128,6 +128,7 @@ def plugins_of(
             "category": listed.category,
             "demoted": demoted[listed.plugin_id].why if listed.plugin_id in demoted else None,
             "resident": _resident(standing.get(listed.plugin_id)),
+            "sandbox": _sandbox(catalog, listed.plugin_id),
             "budget": _budget(catalog, listed.plugin_id),
             "last": _brief(board.last(listed.plugin_id)),
             "counts": dict(board.counts(listed.plugin_id)),
@@ -148,6 +149,11 @@ def state_of(listed: Listed, quarantined: Mapping[PluginId, str]) -> dict[str, s
 
 def _resident(one: Resident | None) -> dict[str, int] | None:
     return None if one is None else {"pid": one.pid, "runs": one.runs}
+
+
+def _sandbox(catalog: Catalog, plugin_id: PluginId) -> bool | None:
+    job = catalog.jobs.get(plugin_id)
+    return None if job is None else job.sandbox
 
 
 def _budget(catalog: Catalog, plugin_id: PluginId) -> dict[str, float] | None:

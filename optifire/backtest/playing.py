@@ -18,6 +18,7 @@ from optifire.runtime.engine import Program
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
 from optifire.workers.pooled import PooledWorker
+from optifire.workers.sandbox import missing, offered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +52,7 @@ async def replay(
         )
         describer = IsolatedWorker(settings)
         resources.push_async_callback(describer.stop)
-        catalogs = Catalogs(home, describer)
+        catalogs = Catalogs(home, describer, missing(offered()))
         catalog = await catalogs.build(configuration)
         calendar = await catalogs.calendars.market(configuration.settings)
         jobs = chosen(catalog, options.plugins)

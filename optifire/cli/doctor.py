@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from optifire.cli.house import ask_service, calendar_of, settings_of
 from optifire.core.errors import OptifireError
 from optifire.host.findings import Finding, Level, error_of
+from optifire.workers.probing import WITHOUT, layers_that_hold
+from optifire.workers.sandbox import missing
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -36,6 +38,7 @@ def examine(home: Home, today: dt.date) -> Iterator[Finding]:
     """Give everything there is to say, what is well as notes."""
     yield from _machine()
     yield from _packages()
+    yield from _sandbox()
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         lambda: _configuration(home),
         lambda: _calendar(home, today),
@@ -93,6 +96,17 @@ def _packages() -> Iterator[Finding]:
             level = Level.WARNING if optional else Level.ERROR
             told = "plugins that use it cannot run" if optional else "the service cannot run"
             yield Finding("packages", level, name, f"not installed: {told}", f"pip install {name}")
+
+
+def _sandbox() -> Iterator[Finding]:
+    """Tell which layers of the sandbox hold here, and of each that does not what that means."""
+    held = layers_that_hold()
+    if held:
+        yield _note("sandbox", "this machine", f"holds: {', '.join(held)}")
+    for layer in missing(held):
+        means, remedy = WITHOUT[layer]
+        where = f"layer: {layer}"
+        yield Finding("sandbox", Level.WARNING, where, f"does not hold here: {means}", remedy)
 
 
 def _configuration(home: Home) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from optifire.host.descriptions import Descriptions, describe_all
 from optifire.host.home import Home
 from optifire.runtime.clock import wall_now
 from optifire.workers.isolated import IsolatedWorker
+from optifire.workers.sandbox import missing, offered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,7 @@ async def look(
     configuration = read_configuration(home, command=command)
     worker = IsolatedWorker(worker_settings(home, configuration.settings))
     try:
-        catalogs = Catalogs(home, worker)
+        catalogs = Catalogs(home, worker, missing(offered()))
         catalog = await catalogs.build(configuration)
         market = await catalogs.calendars.get(configuration.settings.market.calendar)
         others = await _others(home, catalog, worker) if everything else {}

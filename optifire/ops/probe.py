@@ -142,7 +142,7 @@ def on_clock(
 def on_landlock(version: int | None) -> Iterator[Offer]:
     """Tell whether the kernel could confine plugins."""
     offered = "not offered" if version is None else f"offered, ABI version {version}"
-    yield Offer("landlock", "note", "the kernel", f"{offered}; this version does not use it")
+    yield Offer("landlock", "note", "the kernel", offered)
 
 
 def on_delegation(found: kernel.Delegation | None) -> Iterator[Offer]:

@@ -16,7 +16,7 @@ from optifire.sdk.context import BusEvent, PluginContext
 from optifire.sdk.http import Fetch, HttpClient
 from optifire.sdk.scope import Scope
 from optifire.workers.effects import Bus, Decode, Kept, Tables, Values
-from optifire.workers.messages import Order
+from optifire.workers.messages import Order, Sandbox
 from optifire.workers.seeding import seed_of
 from optifire.workers.session import session_view
 from optifire.workers.wire import decode_value, encode_value
@@ -57,6 +57,10 @@ class Surroundings:
         Gives class and fields of an APScheduler trigger in a plan.
     roots
         Files and folders that a replayed run may read besides libraries and its own.
+    home
+        The home of the service, which no folder of packages may hold that a sandbox lays open.
+    recorded
+        Files and folders that a sandboxed run may read besides libraries and its own.
     """
 
     bars: BarReader | None = None
@@ -65,6 +69,8 @@ class Surroundings:
     decode: Decode = decode_value
     trigger: Trigger = no_trigger
     roots: tuple[str, ...] = ()
+    home: str = ""
+    recorded: tuple[str, ...] = ()
 
 
 class RunContext(PluginContext):
@@ -125,6 +131,14 @@ def encode_config(job: Job) -> bytes:
     return encode_value(job.config, f"config of {job.plugin_id}")
 
 
+def sandbox_for(job: Job) -> Sandbox | None:
+    """Give what the sandbox of a job's runs lets through, None for a job without one."""
+    if not job.sandbox:
+        return None
+    grants = job.grants
+    return Sandbox(grants.read, grants.write, grants.ports, grants.subprocess)
+
+
 def order_of(request: RunRequest, files: Path | str, config: bytes | None = None) -> Order:
     """Give the request as it travels; ``files`` is where plugins have their own folders.
 
@@ -149,6 +163,7 @@ def order_of(request: RunRequest, files: Path | str, config: bytes | None = None
         replay=request.replay,
         home=str(files),
         stream=request.commit is not None,
+        sandbox=sandbox_for(job),
     )
 
 
@@ -169,6 +184,7 @@ def hook_order(job: Job, files: Path | str, now: datetime) -> Order:
         session=session_view(job.schedule.calendar, now),
         replay=False,
         home=str(files),
+        sandbox=sandbox_for(job),
     )
 
 
@@ -226,7 +242,12 @@ def data_folder(files: str | Path, plugin_id: str) -> str:
 
 def temp_folder(files: str | Path, run_id: str, attempt: int) -> str:
     """Name the folder that goes with an attempt."""
-    return f"{files}/tmp/{run_id}.{attempt}"  # noqa: S108 - a folder of the home
+    return f"{temp_place(files, run_id.partition('@')[0])}/{run_id}.{attempt}"
+
+
+def temp_place(files: str | Path, plugin_id: str) -> str:
+    """Name the folder that holds those of a plugin's attempts."""
+    return f"{files}/tmp/{plugin_id}"  # noqa: S108 - a folder of the home
 
 
 def _made(folder: str) -> Path:

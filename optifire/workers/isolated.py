@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from optifire.core.errors import OptifireError, PluginFault
 from optifire.core.limits import limits_for
 from optifire.workers import messages as say
+from optifire.workers.compiled import PACKAGE_FOLDER
 from optifire.workers.context import order_of, temp_folder
 from optifire.workers.describing import understood
 from optifire.workers.fetching import Fetches
@@ -53,6 +55,7 @@ class IsolatedWorker:
         outward: Outward | None = None,
         groups: Groups | None = None,
     ) -> None:
+        self._questions = count(1)
         self.zygotes = Zygotes(settings)
         self.outward = outward or Outward()
         self.watching = Watching(groups)
@@ -133,7 +136,7 @@ class IsolatedWorker:
         Raises `PluginFault` with file and line when it cannot be loaded or what it says is not
         plain.
         """
-        said = await self._ask(say.Describe(folder), folder)
+        said = await self._ask(say.Describe(folder, self._scratch(folder)), folder)
         if not isinstance(said, say.Described):
             raise _no_answer(folder, "gave no description")
         return understood(said)
@@ -144,9 +147,18 @@ class IsolatedWorker:
         Raises `PluginFault` with what the plugin says against it.
         """
         encoded = encode_value(config, f"{folder}: config")
-        said = await self._ask(say.Accept(folder, encoded), folder)
+        said = await self._ask(say.Accept(folder, encoded, self._scratch(folder)), folder)
         if not isinstance(said, say.Accepted):
             raise _no_answer(folder, "said nothing of its configuration")
+
+    def _scratch(self, folder: str) -> str:
+        """Name the folder that a plugin has while it is asked, empty for one without a sandbox.
+
+        What came with OptiFIRE is trusted; of all else nobody has decided anything yet.
+        """
+        if os.path.realpath(folder).startswith(f"{PACKAGE_FOLDER}/"):
+            return ""
+        return f"{self.zygotes.files}/tmp/.asked/{os.getpid()}.{next(self._questions)}"  # noqa: S108 - a folder of the home
 
     async def _ask(self, question: say.Describe | say.Accept, folder: str) -> say.FromChild:
         """Give what a fresh process answers; raises `PluginFault` when that is a fault."""
@@ -162,6 +174,7 @@ class IsolatedWorker:
                     live.answered()
         finally:
             await ended(live)
+            remove(question.scratch)
         if isinstance(said, say.Faulty):
             raise said.error()
         if said is None:

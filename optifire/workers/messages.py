@@ -27,11 +27,21 @@ class _Message(msgspec.Struct, array_like=True):
 # --- service to child -------------------------------------------------------------------------
 
 
+class Sandbox(msgspec.Struct, frozen=True, array_like=True):
+    """What a sandboxed run may do beyond its own folders: granted paths, TCP ports, programs."""
+
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
+    subprocess: bool = False
+
+
 class Order(_Message, tag="order"):
     """One attempt to make: the request without what only the service can hold.
 
     ``config`` is MessagePack; ``home`` is the folder under which the plugin has its own folders;
-    ``limits`` None: none are enforced; ``stream``: it may commit what it made so far.
+    ``limits`` None: none are enforced; ``stream``: it may commit what it made so far; ``sandbox``
+    None: it has none.
     """
 
     run_id: str
@@ -50,12 +60,17 @@ class Order(_Message, tag="order"):
     home: str
     limits: Limits | None = None
     stream: bool = False
+    sandbox: Sandbox | None = None
 
 
 class Describe(_Message, tag="describe"):
-    """The plugin of a folder is to say what it is."""
+    """The plugin of a folder is to say what it is.
+
+    ``scratch`` is a folder that it may use meanwhile, in a sandbox; without one there is none.
+    """
 
     folder: str
+    scratch: str = ""
 
 
 class Accept(_Message, tag="accept"):
@@ -63,6 +78,7 @@ class Accept(_Message, tag="accept"):
 
     folder: str
     config: bytes
+    scratch: str = ""
 
 
 class Enter(_Message, tag="enter"):

@@ -104,6 +104,19 @@ def lay(confines: Confines, *, abi: int | None = None) -> tuple[str, ...]:
     return tuple(made)
 
 
+def offered() -> tuple[str, ...]:
+    """Give the layers that the kernel says it has; `probing` tries them."""
+    version = landlock.version()
+    known = (
+        (NO_PRIVILEGES, True),
+        (FILES, version >= 1),
+        (PORTS, version >= landlock.WITH_PORTS),
+        (SIGNALS, version >= landlock.WITH_SCOPE),
+        (CALLS, seccomp.offered()),
+    )
+    return tuple(name for name, there in known if there)
+
+
 def _lay_landlock(confines: Confines, version: int) -> None:
     rules = landlock.Ruleset(version)
     try:

@@ -14,6 +14,7 @@ from optifire.sdk.scope import in_scope
 from optifire.workers import messages as say
 from optifire.workers.asking import Asking
 from optifire.workers.attempt import ended_by, finished
+from optifire.workers.confining import confine, confine_question, told
 from optifire.workers.context import (
     Surroundings,
     context_of,
@@ -54,6 +55,9 @@ class Attempts:
         self._loop = loop
         self._asking = Asking(line, loop, staying=False)
         self._shared = 0
+        self._many = False
+        #: Seconds of processor time that the sandbox took, which are not the plugin's.
+        self._laying = 0.0
         self._kept: dict[tuple[str, str, bool], Loaded] = {}
 
     def serve(self, rss: int, shared: int, *, many: bool) -> None:
@@ -62,6 +66,7 @@ class Attempts:
         The first one is acknowledged before anything is done about it: whoever waits for it, for
         hours if need be, is charged from here on.
         """
+        self._many = many
         acknowledged = False
         while (message := self._line.receive()) is not None:
             if not acknowledged:
@@ -72,10 +77,8 @@ class Attempts:
                 return
 
     def _answer(self, message: say.ToChild) -> say.FromChild:
-        if isinstance(message, say.Describe):
-            return described(message.folder, self._around.trigger)
-        if isinstance(message, say.Accept):
-            return accepted(message.folder, self._around.decode(message.config))
+        if isinstance(message, say.Describe | say.Accept):
+            return self._asked(message)
         if isinstance(message, say.Enter):
             return Staying(self._line, self._printed, self._around, self._loop).serve(message)
         if isinstance(message, say.Order):
@@ -85,23 +88,40 @@ class Attempts:
             with suppress(OSError, ValueError):  # the plugin may have closed its output
                 sys.stdout.flush()
             lost, self._printed.lost = self._printed.lost, 0
-            cpu = time.process_time() - began
+            cpu = time.process_time() - began - self._laying
             return say.Done(outcome, lost, cpu, shared=self._shared)
         raise ValueError(f"a reply that nobody asked for: {message!r}")
+
+    def _asked(self, question: say.Describe | say.Accept) -> say.FromChild:
+        try:
+            confine_question(question, self._around)
+        except PluginFault as error:
+            return say.Faulty(error.message, error.where, error.remedy)
+        if isinstance(question, say.Describe):
+            return described(question.folder, self._around.trigger)
+        return accepted(question.folder, self._around.decode(question.config))
 
     def _attempt(self, order: say.Order) -> Outcome:
         kept, scope = Kept(), scope_of(order, self._around)
         reseed(order.run_id)
         try:
+            self._confine(order)
             with in_scope(scope):
                 loaded = self._loaded(order)
                 with running(loaded):
                     return self._run(order, instance(loaded), kept, scope)
         except PluginFault as error:
-            return ended_by(error, kept, scope, order.folder)
+            return told(ended_by(error, kept, scope, order.folder), error, order)
         finally:
             if (unframed := sys.modules.get("optifire.workers.unframed")) is not None:
                 unframed.let_go()
+
+    def _confine(self, order: say.Order) -> None:
+        """Lay the sandbox, after the limits, which cannot be changed any more then."""
+        if order.sandbox is not None and not self._many:
+            began = time.process_time()
+            confine(order, self._around)
+            self._laying = time.process_time() - began
 
     def _run(self, order: say.Order, plugin: Plugin, kept: Kept, scope: Scope) -> Outcome:
         context = context_of(order, self._line, kept, scope, self._around, self._asking.fetch)
@@ -116,7 +136,7 @@ class Attempts:
             result = self._drive(plugin, context)
             return finished(result, kept, scope)
         except BaseException as error:  # noqa: BLE001 - whatever the plugin raised is its outcome
-            return ended_by(error, kept, scope, order.folder)
+            return told(ended_by(error, kept, scope, order.folder), error, order)
         finally:
             fence.lower()
             self._shared = in_memory_files() if self._line.lent else 0  # before the context lets go

@@ -19,6 +19,7 @@ from optifire.sdk.scope import in_scope
 from optifire.workers import messages as say
 from optifire.workers.asking import Asking
 from optifire.workers.attempt import ended_by, failure_of, finished
+from optifire.workers.confining import confine, told
 from optifire.workers.context import context_of, scope_of
 from optifire.workers.effects import Kept
 from optifire.workers.limits import take_on
@@ -119,6 +120,7 @@ class Staying:
         if order.limits is not None:
             take_on(order.limits, for_life=True)
         try:
+            confine(order, self._around)
             loaded = load(order.folder, replay=order.replay, checksum=order.checksum)
             loaded.files.enter()  # for good: no other plugin ever runs here
             self._plugin: Plugin = instance(loaded)
@@ -206,7 +208,7 @@ class Staying:
         except BaseException as error:  # noqa: BLE001 - whatever the plugin raised is its outcome
             if self._leaving and isinstance(error, asyncio.CancelledError):
                 return Outcome(RunStatus.CANCELLED, Reason("cancelled", "the plugin was stopped"))
-            return ended_by(error, kept, scope, order.folder)
+            return told(ended_by(error, kept, scope, order.folder), error, order)
         finally:
             kept.close()
 

@@ -1,14 +1,33 @@
 """Every worker there is, made for a home."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from optifire.core.ports import Worker
+from optifire.core.ports import Outcome, RunRequest, Worker
 from optifire.workers.inline import InlineWorker
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
 from optifire.workers.pooled import PooledWorker
 from optifire.workers.residents import ResidentWorker, blind
+
+
+class Sandboxed:
+    """A worker that makes every attempt in a sandbox."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self.name = worker.name
+
+    async def start(self) -> None:
+        await self._worker.start()
+
+    async def run(self, request: RunRequest) -> Outcome:
+        request.job = replace(request.job, sandbox=True)
+        return await self._worker.run(request)
+
+    async def stop(self) -> None:
+        await self._worker.stop()
 
 
 def make(kind: str, home: Path) -> Worker:
@@ -20,7 +39,14 @@ def make(kind: str, home: Path) -> Worker:
 
 
 async def workers_of(kind: str, home: Path) -> AsyncIterator[Worker]:
-    """Give a worker of one kind that has been started, and end it afterwards."""
+    """Give a worker of one kind that has been started, and end it afterwards.
+
+    ``sandboxed`` after the kind: every attempt of it has a sandbox.
+    """
+    if kind.endswith(" sandboxed"):
+        async for worker in workers_of(kind.removesuffix(" sandboxed"), home):
+            yield Sandboxed(worker)
+        return
     if kind == "resident":
         isolated = IsolatedWorker(WorkerSettings(home, home / "data"))
         await isolated.start()

@@ -112,7 +112,16 @@ def plain(outcome: Outcome) -> dict[str, Any]:
 
 
 @pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["inline", "isolated", "pooled", "resident"]
+    scope="module",
+    loop_scope="module",
+    params=[
+        "inline",
+        "isolated",
+        "pooled",
+        "resident",
+        "isolated sandboxed",
+        "resident sandboxed",
+    ],
 )
 async def worker(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+
+from optifire.workers.sandbox import missing, offered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +28,9 @@ from optifire.plugins import Plugin, PluginMetadata, PluginResult
 
 class Misdeed(Plugin):
     def describe(self):
-        return PluginMetadata.create(plugin_id="{id}", version="1", description="misbehaves")
+        return PluginMetadata.create(
+            plugin_id="{id}", version="1", description="misbehaves", permissions={permissions}
+        )
 
     def plan(self):
         return {{"schedule": "@manual", "timeout": 2}}
@@ -90,13 +95,53 @@ ENFORCED = {
         "succeeded",
     ),
 }
+#: Where the service keeps what no plugin should see, as a run finds it.
+ROOT = "home = context.data_dir.parents[2]; "
 DOES_NOT_HOLD = {
     "reads_secrets": Deed(
-        "told['read'] = (context.data_dir.parents[2] / 'configs/secrets.env').read_text()",
-        "succeeded",
+        ROOT + "told['read'] = (home / 'configs/secrets.env').read_text()", "succeeded"
+    ),
+    "looks_at_what_exists": Deed(
+        ROOT + "told['size'] = (home / 'configs/secrets.env').stat().st_size", "succeeded"
     ),
 }
-DEEDS = {**HOLDS, **ENFORCED, **DOES_NOT_HOLD}
+#: What a plugin tries in its sandbox, which is there unless features.yaml says otherwise.
+SANDBOXED = {
+    "takes_secrets": Deed(
+        ROOT + "told['read'] = (home / 'configs/secrets.env').read_text()", "failed"
+    ),
+    "takes_the_ledger": Deed(
+        ROOT + "told['read'] = (home / 'data/paper.db').read_bytes()", "failed"
+    ),
+    "takes_code_of_others": Deed(
+        ROOT + "told['read'] = (home / 'bad/exits/impl.py').read_text()", "failed"
+    ),
+    "takes_the_environment": Deed(
+        "told['read'] = open(f'/proc/{os.getppid()}/environ').read()", "failed"
+    ),
+    "writes_outside": Deed(ROOT + "(home / 'configs/features.yaml').write_text('')", "failed"),
+    "connects": Deed(
+        """
+        import socket
+        socket.create_connection(("127.0.0.1", 9))""",
+        "failed",
+    ),
+    "starts_a_program": Deed("subprocess.run(['true'])", "failed"),
+    "kills_its_parent": Deed("os.kill(os.getppid(), 9)", "failed"),
+    "keeps_files": Deed(
+        """
+        import tempfile
+        (context.data_dir / 'kept').write_text('kept')
+        (context.temp_dir / 'made').write_text('made')
+        with tempfile.TemporaryFile() as made: made.write(b'x')
+        told['read'] = (context.data_dir / 'kept').read_text()""",
+        "succeeded",
+    ),
+    "is_granted_a_file": Deed("told['read'] = open('{granted}/file').read()", "succeeded"),
+}
+#: In the sandbox these could not do what their tests are about.
+FREE = {"starts_a_child", "leaves_the_group", "reads_secrets"}
+DEEDS = {**HOLDS, **ENFORCED, **DOES_NOT_HOLD, **SANDBOXED}
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -107,16 +152,23 @@ def home(new_reader: Callable[[], Reader]) -> Reader:
     reader = new_reader()
     reader.give("optifire init home")
     reader.give("cd home")
+    granted = reader.folder.parent.resolve() / "granted"
+    granted.mkdir()
+    (granted / "file").write_text("granted", encoding="utf-8")
     lines = ["environment: paper", "plugin_paths: [bad]", "plugins:"]
     budgets = {"takes_time": "{cpu_ms: 200}", "takes_a_little_time": "{cpu_ms: 100}"}
     budgets["takes_a_little_memory"] = "{mem_mb: 5}"
     for name, deed in DEEDS.items():
         folder = reader.folder / "bad" / name
         folder.mkdir(parents=True)
-        text = IMPL.format(id=name, body=deed.body)
+        permissions = [f"fs:read:{granted}"] if name == "is_granted_a_file" else []
+        body = deed.body.replace("{granted}", str(granted))
+        text = IMPL.format(id=name, body=body, permissions=permissions)
         (folder / "impl.py").write_text(text, encoding="utf-8")
         budget = f", budget: {budgets[name]}" if name in budgets else ""
-        lines.append(f"  {name}: {{enabled: true{budget}}}")
+        free = ", sandbox: false" if name in FREE else ""
+        grant = f", permissions: {permissions}" if permissions else ""
+        lines.append(f"  {name}: {{enabled: true{budget}{free}{grant}}}")
     text = "\n".join(lines) + "\n"
     (reader.folder / "configs/features.yaml").write_text(text, encoding="utf-8")
     secrets = reader.folder / "configs/secrets.env"
@@ -233,11 +285,67 @@ def test_a_run_over_budget_and_under_its_limit_is_marked(
     assert record["breaches"]
 
 
+# --- what the page says of the sandbox ---------------------------------------------------------
+
+whole_sandbox = pytest.mark.skipif(bool(missing(offered())), reason="this kernel lacks a layer")
+REFUSED = {
+    "takes_secrets": "grant `fs:read:",
+    "takes_the_ledger": "/data/paper.db` if it may",
+    "takes_code_of_others": "/bad/exits/impl.py` if it may",
+    "takes_the_environment": "Permission denied: '/proc/",
+    "writes_outside": "/configs/features.yaml",
+    "connects": "grant `network:<port>` if it may",
+    "starts_a_program": "grant `subprocess` if it may",
+    "kills_its_parent": "Operation not permitted",
+}
+
+
+@whole_sandbox
+@pytest.mark.row("A100")
+@pytest.mark.row("A103")
+@pytest.mark.row("A104")
+@pytest.mark.row("A105")
+@pytest.mark.row("P146")
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_what_the_sandbox_denies_is_a_failed_run_that_says_what_to_grant(
+    name: str, run: Callable[[str], dict[str, Any]]
+) -> None:
+    record = run(name)
+    assert record["outputs"] == {}
+    assert record["reason"].startswith("not permitted"), record
+    assert REFUSED[name] in record["reason"]
+
+
+@pytest.mark.row("A104")
+def test_a_sandboxed_run_keeps_files_of_its_own(run: Callable[[str], dict[str, Any]]) -> None:
+    assert run("keeps_files")["outputs"] == {"read": "kept"}
+
+
+@pytest.mark.row("A104")
+def test_a_sandboxed_run_reads_what_it_declares_and_is_granted(
+    run: Callable[[str], dict[str, Any]],
+) -> None:
+    assert run("is_granted_a_file")["outputs"] == {"read": "granted"}
+
+
+@pytest.mark.row("P146")
+def test_doctor_says_which_layers_hold_here(home: Reader) -> None:
+    said = home.try_to("optifire doctor --json")
+    found = [each for each in json.loads(said.stdout) if each["rule"] == "sandbox"]
+    lacking = {f"layer: {layer}" for layer in missing(offered())}
+    assert {each["where"] for each in found if each["level"] == "warning"} == lacking
+    assert any("holds: no new privileges" in each["message"] for each in found)
+
+
 # --- what the page says does not hold ---------------------------------------------------------
 
 
 def test_a_run_reads_what_its_user_may_read(run: Callable[[str], dict[str, Any]]) -> None:
     assert WORD in run("reads_secrets")["outputs"]["read"]
+
+
+def test_a_sandboxed_run_sees_that_a_file_exists(run: Callable[[str], dict[str, Any]]) -> None:
+    assert run("looks_at_what_exists")["outputs"]["size"] > 0
 
 
 @pytest.mark.parametrize(
