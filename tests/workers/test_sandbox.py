@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from optifire.child import RECORDED
+from optifire.data.providers.files import SCHEMAS
 from optifire.workers import landlock, seccomp
 from optifire.workers.libraries import libraries, programs
-from optifire.workers.sandbox import CALLS, FILES, LAYERS, PORTS, Confines, missing
+from optifire.workers.probing import WITHOUT, layers_that_hold
+from optifire.workers.sandbox import CALLS, FILES, LAYERS, PORTS, Confines, missing, offered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -259,3 +262,15 @@ def test_a_home_around_the_packages_is_not_laid_open(tmp_path: Path) -> None:
     found = [Path(each) for each in libraries(str(package.parent))]
     assert package in found
     assert not [each for each in found if package.parent.is_relative_to(each)]
+
+
+def test_the_layers_that_hold_when_tried_are_those_that_the_kernel_offers() -> None:
+    assert layers_that_hold() == offered()
+
+
+def test_what_it_means_to_lack_a_layer_is_said_of_each() -> None:
+    assert list(WITHOUT) == list(LAYERS)
+
+
+def test_the_recorded_data_that_runs_may_read_is_all_that_the_feed_reads() -> None:
+    assert {f"data/{kind}" for kind in SCHEMAS} <= set(RECORDED)
