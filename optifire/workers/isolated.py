@@ -39,6 +39,8 @@ __all__ = ["IsolatedWorker", "WorkerSettings"]
 
 #: Seconds that loading and describing one plugin may take.
 DESCRIBE_TIMEOUT: Final = 30.0
+#: Numbers of questions, for the folders that plugins have while they are asked.
+_QUESTIONS: Final = count(1)
 
 
 class IsolatedWorker:
@@ -55,7 +57,6 @@ class IsolatedWorker:
         outward: Outward | None = None,
         groups: Groups | None = None,
     ) -> None:
-        self._questions = count(1)
         self.zygotes = Zygotes(settings)
         self.outward = outward or Outward()
         self.watching = Watching(groups)
@@ -136,7 +137,7 @@ class IsolatedWorker:
         Raises `PluginFault` with file and line when it cannot be loaded or what it says is not
         plain.
         """
-        said = await self._ask(say.Describe(folder, self._scratch(folder)), folder)
+        said = await self._ask(say.Describe(folder, _scratch(folder, self.files)), folder)
         if not isinstance(said, say.Described):
             raise _no_answer(folder, "gave no description")
         return understood(said)
@@ -147,18 +148,9 @@ class IsolatedWorker:
         Raises `PluginFault` with what the plugin says against it.
         """
         encoded = encode_value(config, f"{folder}: config")
-        said = await self._ask(say.Accept(folder, encoded, self._scratch(folder)), folder)
+        said = await self._ask(say.Accept(folder, encoded, _scratch(folder, self.files)), folder)
         if not isinstance(said, say.Accepted):
             raise _no_answer(folder, "said nothing of its configuration")
-
-    def _scratch(self, folder: str) -> str:
-        """Name the folder that a plugin has while it is asked, empty for one without a sandbox.
-
-        What came with OptiFIRE is trusted; of all else nobody has decided anything yet.
-        """
-        if os.path.realpath(folder).startswith(f"{PACKAGE_FOLDER}/"):
-            return ""
-        return f"{self.zygotes.files}/tmp/.asked/{os.getpid()}.{next(self._questions)}"  # noqa: S108 - a folder of the home
 
     async def _ask(self, question: say.Describe | say.Accept, folder: str) -> say.FromChild:
         """Give what a fresh process answers; raises `PluginFault` when that is a fault."""
@@ -237,6 +229,16 @@ def _child(link: Link, order: say.Order) -> Live:
     """Give a spare that has the plugin's code ready, else a fresh child that has."""
     spare = link.spares.take(order.folder, order.checksum)
     return spare or link.fork(folder=order.folder, checksum=order.checksum)
+
+
+def _scratch(folder: str, files: Path) -> str:
+    """Name the folder that a plugin has while it is asked, empty for one without a sandbox.
+
+    What came with OptiFIRE is trusted; of all else nobody has decided anything yet.
+    """
+    if os.path.realpath(folder).startswith(f"{PACKAGE_FOLDER}/"):
+        return ""
+    return f"{files}/tmp/.asked/{os.getpid()}.{next(_QUESTIONS)}"  # noqa: S108 - a folder of the home
 
 
 def remove(folder: str) -> None:
