@@ -15,6 +15,8 @@ from optifire.core.run import TERMINAL
 from tests.chaos.attacks import HEAD, Attack
 from trial import Service, TooLateError, Trial, until
 
+#: Megabytes by which a service's memory goes up and down by itself.
+NOISE = 8.0
 #: Two plugins that do their work, one in a process of each kind.
 GOOD = ("good", "good_with_data")
 GOOD_WORK = """\
@@ -106,14 +108,15 @@ class Siege:
         """Give the attackers' runs that have not ended."""
         return [r for name in self.attacks for r in self.rows(name) if r.status not in TERMINAL]
 
-    def strays(self) -> list[str]:
-        """Give what an attacker has started and left behind, and what nobody has reaped."""
-        place = str(self.trial.home.data / "plugins")
-        return [
-            f"{process.info['pid']} {process.info['name']} in {process.info['cwd']}"
-            for process in psutil.process_iter(["pid", "name", "cwd", "status"])
-            if (process.info["cwd"] or "").startswith(place + "/")
-        ]
+
+def strays(trial: Trial) -> list[str]:
+    """Give what an attacker has started and left behind, found by where it is."""
+    place = str(trial.home.data / "plugins")
+    return [
+        f"{process.info['pid']} {process.info['name']} in {process.info['cwd']}"
+        for process in psutil.process_iter(["pid", "name", "cwd"])
+        if (process.info["cwd"] or "").startswith(place + "/")
+    ]
 
 
 def family(service: Service) -> Iterator[psutil.Process]:

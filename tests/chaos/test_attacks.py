@@ -9,11 +9,8 @@ import pytest
 from optifire.core.ledger import RunRow
 from optifire.core.run import RunStatus
 from tests.chaos.attacks import ATTACKS, HIT, KILLERS
-from tests.chaos.siege import GOOD, Look, Siege, look, more_open, zombies
+from tests.chaos.siege import GOOD, NOISE, Look, Siege, look, more_open, strays, zombies
 from trial import Trial, until
-
-#: Megabytes by which a service's memory goes up and down by itself.
-NOISE = 8.0
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -38,7 +35,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         siege.until_good(after=siege.attack())
         before = look(service)  # with what is made once: threads, readers of the ledger, a heap
         siege.until_good(after=siege.attack())
-        until(lambda: not siege.strays() and not zombies(service), what="nobody left behind")
+        until(lambda: not strays(siege.trial) and not zombies(service), what="nobody left behind")
         more = more_open(service, before)
         after = look(service)
         code = service.stop()
@@ -106,7 +103,7 @@ def test_who_kills_others_hits_those_runs_and_no_later_one(trial: Trial, name: s
         before = look(service)
         last = siege.attack(name)
         siege.until_good(after=last)
-        until(lambda: not siege.strays() and not zombies(service), what="nobody left behind")
+        until(lambda: not strays(siege.trial) and not zombies(service), what="nobody left behind")
         assert look(service).memory < before.memory + NOISE
         assert service.stop() == 0
     for row in siege.ended(name)[:1]:

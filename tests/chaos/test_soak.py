@@ -1,0 +1,168 @@
+# ruff: noqa: S311 - chance must repeat
+"""Many plugins for many hours, some of which misbehave at random: nobody else notices."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from optifire.core.ledger import RunRow
+from optifire.core.run import TERMINAL, RunStatus
+from tests.chaos.attacks import HEAD
+from tests.chaos.siege import NOISE, look, strays, zombies
+from trial import Trial, until
+
+DAY = date(2018, 1, 29)
+MINUTES = (5, 6, 10, 12, 15)
+FIRST_HOUR = 10  # in New York
+
+WORKS = """\
+row = await context.db.fetch_one("SELECT count(*) AS n FROM features")
+return PluginResult(success=True, data={"n": row["n"], "luck": context.rng.random()})
+"""
+MISBEHAVES = """\
+os.chdir(context.data_dir)
+deed = context.rng.choice([
+    "work", "raise", "exit", "crash", "hang", "loop", "grow", "share", "babble", "stray", "flood"
+])
+if deed == "raise":
+    raise ValueError("not today")
+if deed == "exit":
+    os._exit(0)
+if deed == "crash":
+    ctypes.memset(0, 0, 1)
+while deed == "hang":
+    time.sleep(1)
+while deed == "loop":
+    pass
+held = []
+while deed == "grow":
+    held.append([0] * 1000)
+if deed == "share":
+    held = mmap.mmap(-1, 200 << 20)
+    for page in range(0, len(held), 4096): held[page] = 1
+while deed == "babble":
+    os.write(line(), bytes([255]) * 4096)
+if deed == "stray" and os.fork() == 0:
+    os.setsid()
+    os.execv("/bin/sleep", ["/bin/sleep", "1000"])
+if deed == "flood":
+    print("x" * (1 << 20))
+return PluginResult(success=True)
+"""
+BUDGET = {"cpu_ms": 100, "mem_mb": 16}
+
+
+@dataclass(frozen=True)
+class Soak:
+    """How many plugins there are, how many of them are bad, and how long it takes."""
+
+    plugins: int
+    bad: int
+    hours: int
+
+
+def words(soak: Soak) -> dict[str, str]:
+    """Give the plugins with their schedules, the bad ones by name."""
+    chance = random.Random(soak.plugins)
+    names = [f"bad_{n}" for n in range(soak.bad)]
+    names += [f"good_{n}" for n in range(soak.plugins - soak.bad)]
+    last = FIRST_HOUR + soak.hours - 1
+    return {name: f"*/{chance.choice(MINUTES)} {FIRST_HOUR}-{last} * * *" for name in names}
+
+
+def write(trial: Trial, schedules: dict[str, str]) -> None:
+    """Write the plugins; the good ones go first where several are due."""
+    settings: dict[str, dict[str, object]] = {}
+    for name, word in schedules.items():
+        if name.startswith("bad"):
+            plan = {"schedule": word, "priority": 90, "timeout": 0.5}
+            trial.plugin(name, MISBEHAVES, plan=plan, head=HEAD)
+            settings[name] = {"budget": BUDGET, "sandbox": False}
+        else:
+            trial.plugin(name, WORKS, plan={"schedule": word, "priority": 10})
+    trial.enable(*schedules.keys() - settings.keys(), environment="demo", **settings)
+    trial.configure(demo={"from": str(DAY), "to": str(DAY)})
+
+
+def played(trial: Trial, schedules: dict[str, str]) -> list[RunRow]:
+    """Play the day to its end, and give the runs."""
+    write(trial, schedules)
+    with trial.service() as service:
+        service.until_finished(within=1200)
+        until(lambda: not strays(trial) and not zombies(service), what="nobody left behind")
+        assert service.stop() == 0
+    return trial.runs()
+
+
+def check_every_occurrence_once(
+    trial: Trial, schedules: dict[str, str], rows: list[RunRow]
+) -> None:
+    assert [row.run_id for row in rows if row.status not in TERMINAL] == []
+    begin, end = f"{DAY}T05:00:00Z", f"{DAY + timedelta(days=1)}T04:59:59Z"
+    due_of = {
+        word: [datetime.fromisoformat(each) for each in trial.schedule(word, begin, end)]
+        for word in set(schedules.values())
+    }
+    for name, word in schedules.items():
+        mine = [row for row in rows if row.key.plugin_id == name]
+        stood_for = Counter(
+            instant
+            for row in mine
+            for instant in due_of[word]
+            if (row.first or row.key.due) <= instant <= row.key.due
+        )
+        assert due_of[word]
+        assert stood_for == Counter(due_of[word]), name
+
+
+@pytest.mark.parametrize(
+    "soak",
+    [
+        pytest.param(Soak(20, 3, 1), marks=pytest.mark.timeout(180)),
+        pytest.param(Soak(75, 10, 10), marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
+    ],
+    ids=["sample", "whole"],
+)
+def test_plugins_that_misbehave_at_random_cost_the_others_nothing(trial: Trial, soak: Soak) -> None:
+    schedules = words(soak)
+    rows = played(trial, schedules)
+    check_every_occurrence_once(trial, schedules, rows)
+    good = [row for row in rows if row.key.plugin_id.startswith("good")]
+    assert {row.status for row in good} == {RunStatus.SUCCEEDED}
+    bad = Counter(row.status for row in rows if row.key.plugin_id.startswith("bad"))
+    assert bad.keys() >= {RunStatus.CRASHED, RunStatus.OVER_BUDGET}
+
+
+LEAKS = """\
+from optifire import plugins
+plugins.leaked = [*getattr(plugins, "leaked", ()), bytearray(b"x") * (1 << 20)]
+return PluginResult(success=True, data={"leaks": len(plugins.leaked)})
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "days"),
+    [
+        pytest.param("*/10 8-16 * * *", 1, marks=pytest.mark.timeout(180)),
+        pytest.param("*/10 * * * *", 7, marks=[pytest.mark.long, pytest.mark.timeout(1800)]),
+    ],
+    ids=["50", "1000"],
+)
+def test_a_megabyte_that_each_run_leaks_goes_with_it(trial: Trial, word: str, days: int) -> None:
+    trial.plugin("leaks", LEAKS, plan={"schedule": word})
+    trial.enable("leaks")
+    trial.configure(demo={"from": str(DAY), "to": str(DAY + timedelta(days=days - 1))})
+    with trial.service() as service:
+        until(lambda: len(trial.runs()) > 5, what="a few runs")
+        before = look(service)
+        service.until_finished(within=1200)
+        after = look(service)
+        assert service.stop() == 0
+    rows = trial.runs()
+    assert len(rows) > 50
+    assert {row.status for row in rows} == {RunStatus.SUCCEEDED}
+    assert {bytes(row.outputs["leaks"]) for row in rows} == {b"\x01"}
+    assert after.memory < before.memory + NOISE
