@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from optifire.app.switches import ENABLED
@@ -35,6 +35,9 @@ _STARTED: Final = FAILURES | {
 }
 #: Rows since the last success that are looked at, of each plugin and way to end, at most.
 _MOST_ROWS: Final = 500
+#: How long after its due instant a run starts, at most, that is looked for: a week, of which the
+#: ledger has an index.
+_LATEST: Final = timedelta(days=7)
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -69,8 +72,9 @@ async def recall(
     for plugin_id in jobs.keys() & prints.keys() - set(anew):
         ends = {RunStatus(each) for each in counts.get(plugin_id, {})} & _STARTED
         if ends & FAILURES:
-            rows = await _rows(ledger, plugin_id, ends)
-            known[plugin_id] = recalled(rows, since.get(plugin_id, _EVER), most)
+            changed = since[plugin_id]
+            rows = await _rows(ledger, plugin_id, ends, changed - _LATEST)
+            known[plugin_id] = recalled(rows, changed, most)
     if not alive:
         known = {each: replace(one, trial=None) for each, one in known.items()}
     return Standings(most, known, prints)
@@ -85,14 +89,15 @@ def _latest(notes: Iterable[NoteRow]) -> Mapping[str, datetime]:
 
 
 async def _rows(
-    ledger: LedgerReader, plugin_id: PluginId, ends: AbstractSet[RunStatus]
+    ledger: LedgerReader, plugin_id: PluginId, ends: AbstractSet[RunStatus], since: datetime
 ) -> list[RunRow]:
     """Give the latest success of a plugin, and the runs that were started since."""
     good = RunStatus.SUCCEEDED
     found: list[RunRow] = []
     if good in ends:
-        found += await ledger.runs(RunFilter(plugin_id=plugin_id, status=good, limit=1))
-    since = found[0].key.due if found else None
+        which = RunFilter(plugin_id=plugin_id, status=good, since=since, limit=1)
+        found += await ledger.runs(which)
+    since = found[0].key.due if found else since
     for status in sorted(ends - {good}):
         which = RunFilter(plugin_id=plugin_id, status=status, since=since, limit=_MOST_ROWS)
         found += await ledger.runs(which)

@@ -193,7 +193,10 @@ CROSS JOIN runs
 WHERE
     plugin_weeks.plugin_id = :plugin_id
     AND runs.plugin_id = :plugin_id
-    AND runs.due_us >= plugin_weeks.week * 604800000000
+    -- one lower bound, so that the index begins at the later of both
+    AND runs.due_us >= max(
+        plugin_weeks.week * 604800000000, coalesce(:since, -9223372036854775808)
+    )
     AND runs.due_us < (plugin_weeks.week + 1) * 604800000000
     {conditions}
 ORDER BY plugin_weeks.week DESC, runs.due_us DESC, runs.turn DESC

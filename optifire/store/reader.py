@@ -187,12 +187,12 @@ async def _records_of(file: LedgerFile, page: Sequence[Row], blobs: BlobFiles) -
 
 
 def _conditions(which: RunFilter) -> str:
-    """Spell the conditions of a filter other than the plugin."""
+    """Spell the conditions of a filter other than the plugin, whose query knows ``since``."""
     until = "(runs.due_us <= :until OR runs.first_us <= :until)"
     said = (
         (which.status, "runs.status = :status"),
         (which.kind, "runs.kind = :kind"),
-        (which.since, "runs.due_us >= :since"),
+        (which.since if which.plugin_id is None else None, "runs.due_us >= :since"),
         (which.until, until),
     )
     return "".join(f" AND {condition}" for value, condition in said if value is not None)
