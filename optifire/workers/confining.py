@@ -11,7 +11,7 @@ from optifire.core.errors import SecurityError, causes
 from optifire.core.run import Reason
 from optifire.workers.context import data_folder, temp_place
 from optifire.workers.libraries import NAMES, libraries, programs
-from optifire.workers.sandbox import Confines, lay, lay_generic
+from optifire.workers.sandbox import Confines, lay, lay_generic, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 _SINK: Final = "/dev/null"
 #: What a process learns of itself there: its memory, its limits, its threads.
 _SELF: Final = "/proc/self"
+
+
+def prepare(around: Surroundings) -> None:
+    """Find out beforehand, in a zygote, what all its children need to lay a sandbox."""
+    programs()
+    places = libraries(around.home)
+    for ports in ((), (1,)):
+        rehearse(Confines(read=places[:2], ports=ports))
 
 
 def confine(order: say.Order, around: Surroundings) -> None:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 from optifire.workers import messages as say
 from optifire.workers.compiled import kept_files
+from optifire.workers.confining import prepare
 from optifire.workers.guarding import Guarding
 from optifire.workers.lazyloop import LazyLoop
 from optifire.workers.line import Line
@@ -96,6 +97,7 @@ class Zygote:
         faulthandler.enable(2)
         faulthandler.register(signal.SIGTERM, file=2, chain=True)
         rehearse(self._loop, self._printed, self._around)
+        prepare(self._around)
         gc.collect()
         gc.freeze()
         gc.disable()  # nothing here makes cycles, and a collection would touch every page
