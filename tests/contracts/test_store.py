@@ -255,6 +255,9 @@ async def test_filters_hold_together_and_the_newest_come_first(backend: Backend)
             by_hand.run_id,
             old.run_id,
         ] or (await ids(plugin_id="a", until=T) == [by_hand.run_id, runs[0].run_id, old.run_id])
+        assert await ids(plugin_id="a", since=T + 4 * MINUTE) == [runs[5].run_id, runs[4].run_id]
+        assert len(await ids(plugin_id="a", since=T - timedelta(days=400))) == 8
+        assert len(await ids(plugin_id="a", since=T - timedelta(days=399))) == 7
         assert await ids(kind=RunKind.MANUAL) == [by_hand.run_id]
         assert await ids(plugin_id="a", until=T - MINUTE) == [old.run_id]
         assert await ids(plugin_id="nobody") == []
