@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +15,7 @@ import pytest
 
 from optifire.core.run import RunStatus
 from optifire.runtime.clock import real_pause
+from optifire.workers import seccomp
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
 
 if TYPE_CHECKING:
@@ -73,6 +75,21 @@ async def test_a_run_in_a_spare_has_what_any_other_run_has(tmp_path: Path, ask: 
         assert fresh["pid"] != pid
         for name in ("files", "environment", "modules"):
             assert spare[name] == fresh[name], name
+
+
+@pytest.mark.skipif(not seccomp.offered(), reason="this kernel filters no calls")
+async def test_the_sandbox_goes_around_a_run_in_a_spare(tmp_path: Path, ask: Ask) -> None:
+    async with working(tmp_path, spares=1) as worker:
+        pid = await a_spare(worker)
+        free = ask("process")
+        confined = ask("leave_process", config={"where": str(tmp_path / "started")})
+        confined.job = replace(confined.job, sandbox=True)
+        outcome = await worker.run(confined)
+        assert outcome.status is RunStatus.FAILED, outcome.reason
+        assert outcome.failure is not None
+        assert "Permission" in outcome.failure.type
+        assert not psutil.pid_exists(pid)
+        assert outputs(await worker.run(free))["pid"] != pid
 
 
 async def test_random_numbers_do_not_depend_on_the_process(tmp_path: Path, ask: Ask) -> None:
