@@ -8,6 +8,7 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from optifire.app.backing import keep_backing_up
 from optifire.app.warming import keep_warm
 from optifire.core.errors import OptifireError
 from optifire.host.watch import changes
@@ -43,6 +44,7 @@ def rooms_of(service: Service) -> Mapping[str, Work]:
         "inline plugins": lambda: keep_demoting(service),
         "zygotes": lambda: keep_zygotes(service),
         "residents": service.placing.residing.run,
+        "daily backup": lambda: keep_backing_up(service),
         "systemd": lambda: keep_notifying(service),
     }
 

@@ -7,6 +7,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from optifire.app.backing import Backing
 from optifire.app.inlining import demotion_note
 from optifire.app.joining import Catalogs, Configuration, read_configuration
 from optifire.app.status import (
@@ -83,6 +84,7 @@ class Service:
         self._refused: OptifireError | None = None
         self._crashes = crashes
         self._state = "starting"
+        self.backing = Backing(home, self.environment, lambda: self._configuration.settings)
         self._meter = Meter(os.getpid(), home.data, monotonic)
 
     async def run(self, rooms: Mapping[str, Work] = NO_ROOMS) -> None:
@@ -232,4 +234,5 @@ class Service:
         health.amber += [self.catalog.degraded] if self.catalog.degraded else []
         health.amber += self.placing.sentences()
         health.amber += self._standings.sentences()
+        health.amber += self.backing.sentences()
         return health

@@ -6,14 +6,15 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from optifire.core.settings import CONFIG_FIELDS, FEATURES_FIELDS, Kind
+from optifire.core.setting import Kind
+from optifire.core.settings import CONFIG_FIELDS, FEATURES_FIELDS
 from optifire.host.documents import Document, read_document
 from optifire.host.features import load_features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from optifire.core.settings import Setting
+    from optifire.core.setting import Setting
     from optifire.host.home import Home
 
 

@@ -7,66 +7,18 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 
 from optifire.core.job import DEFAULT_PRIORITY, Effect, Misfire, Overlap, Placement
+from optifire.core.setting import Kind, Setting
 from optifire.core.types import Environment
 
 NO_ALIASES: Mapping[str, str] = MappingProxyType({})
-#: A plain value as a configuration file holds it.
-Plain = object
-
 #: Environments that this version can run.
 ENVIRONMENTS = (Environment.DEMO, Environment.PAPER)
 #: Failures in a row after which a plugin is quarantined, where config.yaml says nothing.
 QUARANTINE_AFTER = 5
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-
-
-class Kind(StrEnum):
-    """What form a setting's value has."""
-
-    FLAG = "true or false"
-    COUNT = "a whole number"
-    NUMBER = "a number"
-    TEXT = "text"
-    TEXTS = "a list of texts"
-    #: Seconds, or a number with a unit: ``90``, ``"90s"``, ``"5m"``, ``"1h"``, ``"1d"``.
-    DURATION = 'seconds, or a number with a unit as in "5m"'
-    DATE = "a date as in 2018-01-29"
-    #: Keys and values that somebody else defines.
-    MAPPING = "a mapping"
-    #: Texts by text.
-    NAMES = "a mapping of text to text"
-    SCHEDULE = "a schedule word or a list of these"
-    NEEDS = "a list of names or of mappings (needs, after, optional)"
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One key: where it stands, what it takes, and what holds when it is absent.
-
-    ``key`` is dotted (``budget.cpu_ms``). ``minimum`` and ``maximum`` are inclusive, ``above`` is
-    not; durations are compared in seconds. ``default`` None means what ``otherwise`` says.
-    """
-
-    key: str
-    kind: Kind
-    doc: str
-    default: Plain = None
-    otherwise: str = ""
-    choices: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    above: float | None = None
-    required: bool = False
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        """The key as a path."""
-        return tuple(self.key.split("."))
-
 
 _PLAN = "the plan's, else"
 #: What ``plugins.<id>`` in features.yaml takes.
@@ -321,6 +273,20 @@ CONFIG_FIELDS: tuple[Setting, ...] = (
         "IANA zone of cron lines and of times on the screen.",
         otherwise="the calendar's own",
     ),
+    Setting(
+        "backup.daily",
+        Kind.FLAG,
+        "Whether the service copies its ledger once a day, when the market is closed.",
+        default=True,
+    ),
+    Setting(
+        "backup.keep",
+        Kind.COUNT,
+        "How many copies of one environment stay in data/backups.",
+        default=30,
+        minimum=1,
+        maximum=3650,
+    ),
 )
 
 
@@ -374,6 +340,14 @@ class MarketSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupSettings:
+    """Whether the ledger is copied daily, and how many copies stay."""
+
+    daily: bool = True
+    keep: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What config.yaml comes to."""
 
@@ -381,3 +355,4 @@ class Settings:
     data: DataSettings = field(default_factory=DataSettings)
     demo: DemoSettings = DemoSettings()
     market: MarketSettings = MarketSettings()
+    backup: BackupSettings = BackupSettings()

@@ -10,7 +10,7 @@ from typing import Any
 
 from optifire.core.errors import ContractError
 from optifire.core.job import parse_need
-from optifire.core.settings import Kind, Setting
+from optifire.core.setting import Kind, Setting
 from optifire.host.documents import Document, KeyPath, describe
 from optifire.host.findings import Finding, Level
 

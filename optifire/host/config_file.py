@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from optifire.core.settings import (
     CONFIG_FIELDS,
+    BackupSettings,
     DataSettings,
     DemoSettings,
     MarketSettings,
@@ -51,6 +52,7 @@ def settings_of(document: Document) -> Settings:
         data=DataSettings(**values.get("data", {})),
         demo=DemoSettings(**values.get("demo", {})),
         market=MarketSettings(**values.get("market", {})),
+        backup=BackupSettings(**values.get("backup", {})),
     )
     findings = _contradictions(settings, document)
     if findings:

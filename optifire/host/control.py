@@ -33,8 +33,19 @@ PATIENCE = 5.0
 FAREWELL = 1.0
 
 
+class Backups(Protocol):
+    """What makes the backups of a service."""
+
+    async def backup(self, into: str) -> dict[str, Any]:
+        """Copy the ledger into a folder ("": the home's own) and say what was made."""
+
+
 class Controlled(Protocol):
     """What a service lets others do."""
+
+    @property
+    def backing(self) -> Backups:
+        """What makes its backups."""
 
     async def status(self) -> dict[str, Any]:
         """Give the service's state, as JSON can say it."""
@@ -71,11 +82,21 @@ def handlers_for(service: Controlled, to_json: ToJson) -> dict[str, Handler]:
     async def reload(_: Mapping[str, Any]) -> object:
         return await service.reload()
 
+    async def backup(request: Mapping[str, Any]) -> object:
+        return await service.backing.backup(_text(request, "to", default=""))
+
     async def stop(_: Mapping[str, Any]) -> object:
         service.stop()
         return {"ok": True, "changed": ["service"]}
 
-    return {"status": status, "run": run, "cancel": cancel, "reload": reload, "stop": stop}
+    return {
+        "status": status,
+        "run": run,
+        "cancel": cancel,
+        "reload": reload,
+        "backup": backup,
+        "stop": stop,
+    }
 
 
 class ControlServer:

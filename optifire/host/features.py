@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optifire.core.errors import ConfigError
+from optifire.core.setting import Setting
 from optifire.core.settings import (
     DEFAULTS_FIELDS,
     ENVIRONMENTS,
     FEATURES_FIELDS,
     PLUGIN_FIELDS,
-    Setting,
 )
 from optifire.core.types import Environment, fold_id
 from optifire.host.checks import Checker, WrongValueError, check_value

@@ -8,13 +8,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from optifire.core.setting import Kind, Setting
 from optifire.core.settings import (
     CONFIG_FIELDS,
     DEFAULTS_FIELDS,
     FEATURES_FIELDS,
     PLUGIN_FIELDS,
-    Kind,
-    Setting,
 )
 
 DRAFT = "http://json-schema.org/draft-07/schema#"

@@ -115,6 +115,14 @@ INSERT INTO plugin_weeks (plugin_id, week, scheduled)
 VALUES {rows}
 ON CONFLICT (plugin_id, week) DO UPDATE SET scheduled = max(scheduled, excluded.scheduled)
 
+-- name: row_counts
+SELECT
+    (SELECT count(*) FROM runs),
+    (SELECT count(*) FROM attempts),
+    (SELECT count(*) FROM events),
+    (SELECT count(*) FROM context),
+    (SELECT count(*) FROM notes)
+
 -- name: open_ids
 SELECT plugin_id, due_us, turn, kind, id FROM runs WHERE status IN ('due', 'running')
 

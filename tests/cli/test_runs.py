@@ -236,6 +236,7 @@ class FakeService:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, bool]] = []
+        self.backing = self
 
     async def status(self) -> dict[str, Any]:
         return {"running": []}
@@ -254,6 +255,9 @@ class FakeService:
 
     async def cancel(self, run_id: str, why: str) -> bool:
         return bool(run_id and why)
+
+    async def backup(self, into: str) -> dict[str, Any]:
+        raise AssertionError(into)
 
     async def reload(self) -> dict[str, Any]:
         return {"ok": True, "changed": [], "errors": []}

@@ -2,13 +2,13 @@
 
 import pytest
 
+from optifire.core.setting import Setting
 from optifire.core.settings import (
     CONFIG_FIELDS,
     DEFAULTS_FIELDS,
     FEATURES_FIELDS,
     PLAN_FIELDS,
     PLUGIN_FIELDS,
-    Setting,
     Settings,
     SystemSettings,
 )

@@ -32,6 +32,7 @@ class FakeService:
 
     def __init__(self) -> None:
         self.asked: list[tuple[object, ...]] = []
+        self.backing = self
         self.begun = asyncio.Event()
         self.release = asyncio.Event()
 
@@ -53,6 +54,10 @@ class FakeService:
     async def cancel(self, run_id: str, why: str) -> bool:
         self.asked.append(("cancel", run_id, why))
         return run_id == "known"
+
+    async def backup(self, into: str) -> dict[str, Any]:
+        self.asked.append(("backup", into))
+        return {"ok": True}
 
     async def reload(self) -> dict[str, Any]:
         return {"ok": True, "changed": [], "errors": []}
@@ -179,12 +184,13 @@ async def test_an_unknown_command_names_the_known_ones(path: Path) -> None:
         ("run", {"plugin_id": "a", "why": ["x"]}),
         ("run", {"plugin_id": "a", "force": "yes"}),
         ("cancel", {}),
+        ("backup", {"to": 5}),
     ],
 )
 async def test_a_field_of_the_wrong_type_is_named(
     path: Path, service: FakeService, command: str, fields: dict[str, Any]
 ) -> None:
-    with pytest.raises(UsageError, match=r"(plugin_id|why|run_id) is text|force is true or false"):
+    with pytest.raises(UsageError, match=r"(plugin_id|why|run_id|to) is text|force is true"):
         await asked(path, command, **fields)
     assert service.asked == []
 
@@ -281,8 +287,12 @@ async def test_cancel_reload_and_stop_reach_the_service(path: Path, service: Fak
     }
     assert await asked(path, "cancel", run_id="unknown") == {"ok": False, "changed": []}
     assert await asked(path, "reload") == {"ok": True, "changed": [], "errors": []}
+    assert await asked(path, "backup") == await asked(path, "backup", to="/mnt") == {"ok": True}
     assert (await asked(path, "stop"))["ok"] is True
-    assert service.asked == [("cancel", "known", "late"), ("cancel", "unknown", ""), ("stop",)]
+    assert service.asked == [
+        ("cancel", "known", "late"), ("cancel", "unknown", ""), ("backup", ""), ("backup", "/mnt"),
+        ("stop",),
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("server")

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from optifire.core.settings import CONFIG_FIELDS, FEATURES_FIELDS, PLUGIN_FIELDS, Setting
+from optifire.core.setting import Setting
+from optifire.core.settings import CONFIG_FIELDS, FEATURES_FIELDS, PLUGIN_FIELDS
 from optifire.host.checks import WrongValueError, check_value
 from optifire.host.documents import parse_document
 from optifire.host.home import template
