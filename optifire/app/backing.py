@@ -13,13 +13,12 @@ from zoneinfo import ZoneInfo
 from optifire.app.backups import BackupMaker, backups_of, kept, made_at
 from optifire.app.quiet import is_quiet
 from optifire.core.errors import OptifireError
-from optifire.runtime.clock import real_pause, wall_now
+from optifire.runtime.clock import wall_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from optifire.app.service import Service
     from optifire.core.calendar import Calendar
     from optifire.core.settings import Settings
     from optifire.host.home import Home
@@ -97,13 +96,3 @@ class Backing:
     def sentences(self) -> list[str]:
         """Give what is not well, for health."""
         return [] if self._trouble is None else [f"no daily backup: {self._trouble}"]
-
-
-async def keep_backing_up(service: Service) -> None:
-    """Copy the ledger once a day; that of recorded data can be played again at any time."""
-    await real_pause(LOOK)
-    while True:
-        wait, settings = LOOK, service.backing.settings()
-        if settings.backup.daily and not service.recorded:
-            wait = await service.backing.daily(await service.catalogs.calendars.market(settings))
-        await real_pause(wait)

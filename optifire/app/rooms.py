@@ -8,7 +8,7 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from optifire.app.backing import keep_backing_up
+from optifire.app.backing import LOOK
 from optifire.app.warming import keep_warm
 from optifire.core.errors import OptifireError
 from optifire.host.watch import changes
@@ -95,6 +95,16 @@ async def keep_zygotes(service: Service) -> None:
     """Have zygotes stand when runs need them; the demo's clock jumps, and they stay up in it."""
     if not service.recorded:
         await keep_warm(service.engine, service.placing.isolated)
+
+
+async def keep_backing_up(service: Service) -> None:
+    """Copy the ledger once a day; that of recorded data can be played again at any time."""
+    await real_pause(LOOK)
+    while True:
+        wait, settings = LOOK, service.backing.settings()
+        if settings.backup.daily and not service.recorded:
+            wait = await service.backing.daily(await service.catalogs.calendars.market(settings))
+        await real_pause(wait)
 
 
 async def keep_notifying(service: Service) -> None:
