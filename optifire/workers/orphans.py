@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
-#: How often it is looked again; what is left then goes when the next run has ended.
-_ROUNDS: Final = 100
+#: How often it is looked again. A family goes in the first round or two; who forks faster than it
+#: is looked for would keep a zygote from its other runs, and goes when the next one has ended.
+_ROUNDS: Final = 20
 #: Two zygotes may die at once, and what is reaped is nobody's any more.
 _ADOPTED: Final = threading.Lock()
 

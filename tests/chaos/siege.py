@@ -23,6 +23,8 @@ GOOD_WORK = """\
 row = await context.db.fetch_one("SELECT count(*) AS n FROM features")
 return PluginResult(success=True, data=row)
 """
+#: What a service has open for each process of a zygote.
+OF_EACH = ("anon_inode", "pipe", "socket")
 #: What a service opens when it first needs it, and keeps: up to four readers beside the writer of
 #: its ledger (`ReadPool`), and its log.
 LAZILY = {"paper.db": 5, "paper.db-wal": 5, "optifire.log": 1}
@@ -127,13 +129,20 @@ def family(service: Service) -> Iterator[psutil.Process]:
 
 
 def look(service: Service) -> Look:
-    """Look at a service with its zygotes, between two runs."""
+    """Look at a service with its zygotes, between two runs.
+
+    For each process that a zygote has forked ahead the service has a socket, a pipe and a pidfd,
+    and the zygote a pidfd; there may be more of these or fewer at a time, so they do not count.
+    """
     memory, opened = 0.0, Counter[str]()
     for process in family(service):
         memory += process.memory_info().rss / (1 << 20)
         for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
             with suppress(FileNotFoundError):
                 opened[f"{process.pid} {_kind(descriptor.readlink().name)}"] += 1
+        ahead = len(process.children()) if process.pid != service.pid else 0
+        opened[f"{process.pid} anon_inode"] -= ahead
+        opened.subtract(dict.fromkeys((f"{service.pid} {kind}" for kind in OF_EACH), ahead))
     return Look(memory, opened)
 
 
