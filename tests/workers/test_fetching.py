@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(60)]
 
 
-@pytest_asyncio.fixture(loop_scope="session", params=["inline", "isolated", "resident"])
+KINDS = ("inline", "isolated", "resident", "isolated sandboxed", "resident sandboxed")
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=KINDS)
 async def worker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Worker]:
     async for made in workers_of(request.param, tmp_path):
         yield made
