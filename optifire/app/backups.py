@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from optifire import __version__
+from optifire.app.configs import copy_configs
 from optifire.core.errors import LockedError, StoreError
-from optifire.host.home import SUFFIXES, Home
+from optifire.host.home import Home
 from optifire.store.blobs import blobs_of
 from optifire.store.codec import iso
 from optifire.store.copying import Facts, check_copy, copy_ledger
@@ -156,14 +157,7 @@ class BackupMaker:
         ``secrets.env`` stays out, and so does everything in ``configs`` that is no configuration
         file: keys and tokens may stand beside it.
         """
-        configs = self.home.configs
-        for file in sorted(configs.rglob("*")):
-            inner = file.relative_to(configs)
-            hidden = any(each.startswith(".") for each in inner.parts)
-            if file.suffix in SUFFIXES and file.is_file() and not hidden:
-                target = part / "configs" / inner
-                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                copy_durably(file, target)
+        copy_configs(self.home.configs, part / "configs")
         secrets = self.home.data / f"secrets.{self.environment}.enc"
         if secrets.is_file():
             copy_durably(secrets, part / secrets.name)

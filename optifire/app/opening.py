@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo
 
+from optifire.app.holding import discard, refuse_second
 from optifire.app.holidays import Holidays
 from optifire.app.inlining import Inline
 from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
@@ -20,11 +20,10 @@ from optifire.app.room import room_of
 from optifire.app.service import Service
 from optifire.app.switches import switch_notes
 from optifire.core.calendar import Calendar
-from optifire.core.errors import ConfigError, LockedError
+from optifire.core.errors import ConfigError
 from optifire.core.ledger import Batch, ConfigVersion, NoteRow, Recovered
 from optifire.core.ports import Clock
 from optifire.host.catalog import Catalog
-from optifire.host.client import is_listening
 from optifire.host.home import Home
 from optifire.host.variables import read_variables
 from optifire.ops.leaves import open_leaves
@@ -40,9 +39,7 @@ from optifire.runtime.runner import Runner
 from optifire.runtime.slots import Slots
 from optifire.runtime.timer import ApsTimer
 from optifire.runtime.tuning import settle
-from optifire.store.blobs import blobs_of
 from optifire.store.codec import to_us
-from optifire.store.lock import LedgerLock
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
 from optifire.workers.kept import in_files
@@ -50,7 +47,6 @@ from optifire.workers.sandbox import missing, offered
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
-    from pathlib import Path
 
     from optifire.core.settings import Settings
     from optifire.core.types import PluginId
@@ -130,45 +126,11 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     return service
 
 
-def refuse_second(home: Home, path: Path) -> None:
-    """Raise `LockedError` when a service has this home, naming its process where that is known.
-
-    It is known where that service writes the same ledger, and not that of another environment.
-    """
-    if not is_listening(home.socket):
-        return
-    lock = LedgerLock(path)
-    lock.take(wall_now())
-    lock.release()
-    raise LockedError(
-        "another service is running in this home, in another environment",
-        where=str(home.socket),
-        remedy="Stop it first, or use it: `optifire status`",
-    )
-
-
-def discard(path: Path) -> None:
-    """Remove a ledger, also a damaged one; raises `LockedError` when a service holds it."""
-    lock = LedgerLock(path)
-    lock.take(wall_now())
-    try:
-        _unlink(path)
-    finally:
-        lock.release()
-
-
 def _logs(home: Home, configuration: Configuration, console: TextIO | None) -> Logs:
     """Begin to write the log, with the values of ``secrets.env`` masked."""
     secrets = read_variables(home.secrets, {}).values()
     level = configuration.settings.system.log_level
     return Logs(Masker(secrets), level=level, console=console, file=home.data / "optifire.log")
-
-
-def _unlink(path: Path) -> None:
-    """Remove a database with what SQLite keeps beside it, and its large values."""
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    shutil.rmtree(blobs_of(path), ignore_errors=True)
 
 
 @dataclass(slots=True)

@@ -126,7 +126,7 @@ class NoteRow:
 
     ``kind``: ``enabled``, ``disabled``, ``config``, ``holiday``, ``left_out``, ``start``, ``stop``,
     ``demoted``, ``quarantined``, ``released``, ``changed`` (code or settings of a plugin),
-    ``warning``. ``subject`` is a plugin id, a calendar and date, or a file.
+    ``restored``, ``warning``. ``subject`` is a plugin id, a calendar and date, or a file.
     """
 
     at: datetime

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.errors import StoreError, TransientError
+from optifire.core.ledger import NoteRow
 from optifire.store.blobs import blobs_of
 from optifire.store.connect import BUSY_TIMEOUT_S, connect_reader
 from optifire.store.manifest import LEDGER
 from optifire.store.migrate import check_version, migrations, version_of
-from optifire.store.queries import query
+from optifire.store.queries import Insert, query
+from optifire.store.rows import encode_notes
 from optifire.store.syncing import link_or_copy, sync
 from optifire.store.trouble import store_error
 
 if TYPE_CHECKING:
     import threading
+    from datetime import datetime
     from pathlib import Path
 
 #: Pages that are copied at a time (1 MB), and seconds of rest after each: the service goes first.
@@ -101,6 +104,16 @@ def _copy_pages(reader: sqlite3.Connection, target: Path, stop: threading.Event)
         # Without a log beside it the copy is one file, readable where nobody can write.
         copy.execute("PRAGMA journal_mode = DELETE")
     sync(target)
+
+
+def note_restored(path: Path, at: datetime, said: str) -> None:
+    """Write into a copied ledger that it is one, so that it tells why runs are missing."""
+    note = NoteRow(at, "restored", path.name, said)
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            Insert("put_notes", 4).run(connection, encode_notes([note]))
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
 
 
 def check_copy(path: Path, stop: threading.Event | None = None) -> Facts:

@@ -13,6 +13,7 @@ from optifire.store.connect import BUSY_TIMEOUT_S, reader_uri
 from optifire.store.migrate import APPLICATION_ID, check_version, migrations
 from optifire.store.queries import query
 from optifire.store.rows import Row, encode_key, parse_run_id
+from optifire.store.swap import refuse_half_swapped
 from optifire.store.trouble import store_error
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class LedgerFile:
         Raises `StoreError` when there is no ledger, or none of the version that this program reads.
         """
         if not self.path.exists():
+            refuse_half_swapped(self.path)
             raise StoreError(
                 "there is no ledger here",
                 where=str(self.path),

@@ -22,6 +22,7 @@ from optifire.store.packed import Packed, pack
 from optifire.store.queries import query
 from optifire.store.recovered import read_recovered
 from optifire.store.snapshot import ReadPool, Snapshot
+from optifire.store.swap import refuse_half_swapped
 from optifire.store.transaction import Transactor
 from optifire.store.trouble import store_error
 from optifire.store.writer import Job, Writer
@@ -105,6 +106,7 @@ class SqliteStore:
     def _open(self, writer: Writer) -> Recovered:
         """Do the work of `open` on the writer's thread."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        refuse_half_swapped(self.path)
         self._lock.check_file()
         self._lock.take(self._clock())
         connection = connect_writer(self.path, self._synchronous, self._busy_timeout)
