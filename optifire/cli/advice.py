@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from optifire.cli.budgets import worker_of
+from optifire.app.costs import worker_of
 from optifire.core.history import FEWEST_RUNS, advise
 from optifire.core.types import PluginId, fold_id
 from optifire.host.documents import Document
@@ -15,7 +15,7 @@ from optifire.host.records import DECIMALS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from optifire.cli.budgets import Costs
+    from optifire.app.costs import Costs
     from optifire.core.history import Advice, Spread
     from optifire.host.features import Features
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from optifire.app.costs import Costs
     from optifire.cli.advice import Change
-    from optifire.cli.budgets import Costs
     from optifire.cli.output import Output
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from optifire.cli.knowledge import Knowledge
+    from optifire.app.known import Knowledge
     from optifire.cli.output import Output
     from optifire.host.findings import Finding
     from optifire.host.home import Home

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from optifire.cli.parser import Command, option
 
 if TYPE_CHECKING:
-    from optifire.cli.budgets import Costs
+    from optifire.app.costs import Costs
     from optifire.cli.output import Output
 
 #: Days that one look goes back at most: a century.
@@ -25,8 +25,8 @@ def days(text: str) -> int:
 
 def show(arguments: argparse.Namespace, output: Output) -> int:
     """Show what runs used, against budget and limit."""
+    from optifire.app.costs import cost_row
     from optifire.cli.budget_tables import show_costs
-    from optifire.cli.budgets import cost_row
 
     costs = _costs(arguments)
     rows = [cost_row(costs, each) for each in costs.chosen if each in costs.found]
@@ -67,7 +67,7 @@ def apply(arguments: argparse.Namespace, output: Output) -> int:
 
 def _costs(arguments: argparse.Namespace, *, good: bool = False) -> Costs:
     """Read the home, and its ledger or the one that was named."""
-    from optifire.cli.budgets import costs
+    from optifire.app.costs import costs
     from optifire.cli.house import home_of
     from optifire.cli.knowledge import look
     from optifire.cli.ledgers import ledger_of, wait_for

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from optifire.cli.parser import Command, option
 
 if TYPE_CHECKING:
-    from optifire.cli.knowledge import Knowledge
+    from optifire.app.known import Knowledge
     from optifire.cli.output import Output
     from optifire.host.findings import Finding
     from optifire.host.home import Home
@@ -22,12 +22,13 @@ AFTER_THE_CUT = timedelta(days=30)
 
 def graph(arguments: argparse.Namespace, output: Output) -> int:
     """Show who needs whom, producers before consumers."""
+    from optifire.app.graphs import graph_of
     from optifire.cli.house import home_of
     from optifire.cli.knowledge import look
     from optifire.cli.ledgers import wait_for
 
     known = wait_for(look(home_of(arguments)))
-    shape = graph_of(known)
+    shape = graph_of(known.catalog)
     if output.json:
         output.data(shape)
         return 0
@@ -39,32 +40,6 @@ def graph(arguments: argparse.Namespace, output: Output) -> int:
     rows = [(each, words, "\n".join(needs.get(each, []))) for each, words in named.items()]
     output.table(["plugin", "schedule", "needs"], rows)
     return 0
-
-
-def graph_of(known: Knowledge) -> dict[str, Any]:
-    """Give nodes in an order in which producers come first, and an edge for each need."""
-    catalog = known.catalog
-    nodes = [
-        {
-            "plugin_id": plugin_id,
-            "category": catalog.jobs[plugin_id].category,
-            "schedule": list(catalog.jobs[plugin_id].schedule.words),
-            "outputs": list(catalog.jobs[plugin_id].outputs),
-        }
-        for plugin_id in catalog.graph.order
-    ]
-    edges = [
-        {
-            "from": edge.producer or "host",
-            "to": consumer,
-            "name": edge.need.name,
-            "mode": edge.need.mode.value,
-            "off": edge.off,
-        }
-        for consumer in catalog.graph.order
-        for edge in catalog.graph.edges[consumer]
-    ]
-    return {"nodes": nodes, "edges": edges}
 
 
 def lint(arguments: argparse.Namespace, output: Output) -> int:

@@ -24,8 +24,8 @@ SHORT = 12
 
 def show(arguments: argparse.Namespace, output: Output) -> int:
     """Print every setting of the system with its source, and the versions that were accepted."""
+    from optifire.app.showing import settings_with_sources
     from optifire.cli.house import home_of, zone_of
-    from optifire.cli.settings import settings_with_sources
     from optifire.cli.times import local_text
     from optifire.host.records import instant_text
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 def listing(arguments: argparse.Namespace, output: Output) -> int:
     """List every plugin there is, on or off."""
+    from optifire.app.plugin_info import row_of
     from optifire.cli.house import home_of
     from optifire.cli.knowledge import look, quarantined
     from optifire.cli.ledgers import wait_for
-    from optifire.cli.plugin_info import row_of
 
     known = wait_for(look(home_of(arguments), everything=True))
     held = wait_for(quarantined(known))
@@ -36,10 +36,11 @@ def listing(arguments: argparse.Namespace, output: Output) -> int:
 
 def info(arguments: argparse.Namespace, output: Output) -> int:
     """Show what a plugin says of itself, what holds for it, and where each value comes from."""
+    from optifire.app.plugin_info import info_of
     from optifire.cli.house import home_of
     from optifire.cli.knowledge import look, quarantined
     from optifire.cli.ledgers import wait_for
-    from optifire.cli.plugin_info import info_of, show_info
+    from optifire.cli.plugin_info import show_info
 
     known = wait_for(look(home_of(arguments), everything=True))
     shape = info_of(known, arguments.id, wait_for(quarantined(known)), config=arguments.config)

@@ -132,9 +132,9 @@ async def _runs(path: Path, which: RunFilter) -> list[dict[str, Any]]:
 
 def run_info(arguments: argparse.Namespace, output: Output) -> int:
     """Show one run: its record, attempts, events, lineage, and what it printed."""
+    from optifire.app.lineage import whole_run
     from optifire.cli.house import home_of, zone_of
     from optifire.cli.ledgers import ledger_of, wait_for
-    from optifire.cli.lineage import whole_run
     from optifire.cli.records import show_info
     from optifire.core.errors import NotFoundError
 

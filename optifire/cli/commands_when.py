@@ -34,16 +34,20 @@ def hours(text: str) -> float:
 
 def why(arguments: argparse.Namespace, output: Output) -> int:
     """Say when a plugin was last due, what it waited for, how it ended, why, and when next."""
+    from optifire.app.reasons import explain
     from optifire.cli.house import home_of
-    from optifire.cli.knowledge import look
+    from optifire.cli.knowledge import look, present, quarantined
     from optifire.cli.ledgers import wait_for
-    from optifire.cli.reasons import explain, show_reasons
+    from optifire.cli.reasons import show_reasons
+    from optifire.cli.times import parse_instant
 
     home = home_of(arguments)
 
     async def answer() -> int:
         known = await look(home)
-        found = await explain(known, arguments.id, arguments.at)
+        at = arguments.at
+        when = parse_instant(at, known.tz, "--at", end=True) if at else await present(known)
+        found = await explain(known, arguments.id, when, {} if at else await quarantined(known))
         if output.json:
             output.data(found)
         else:
@@ -55,8 +59,9 @@ def why(arguments: argparse.Namespace, output: Output) -> int:
 
 def coming(arguments: argparse.Namespace, output: Output) -> int:
     """List what is due in the next hours."""
+    from optifire.app.known import last_instant
     from optifire.cli.house import home_of
-    from optifire.cli.knowledge import last_instant, look, present
+    from optifire.cli.knowledge import look, present
     from optifire.cli.ledgers import wait_for
     from optifire.cli.times import local_text
     from optifire.host.records import instant_text

@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
+from optifire.app.joining import Catalogs, read_configuration
+from optifire.app.known import Knowledge
 from optifire.app.opening import demo_bounds, worker_settings
 from optifire.app.quarantining import recall
 from optifire.cli.house import ask_service
 from optifire.cli.ledgers import reading
-from optifire.core.calendar import Calendar
 from optifire.core.ledger import RunFilter
 from optifire.core.ports import Describer, Description
 from optifire.core.run import RunKind
-from optifire.host.catalog import Catalog
 from optifire.host.descriptions import Descriptions, describe_all
-from optifire.host.home import Home
 from optifire.runtime.clock import wall_now
 from optifire.workers.isolated import IsolatedWorker
 from optifire.workers.sandbox import missing, offered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from optifire.core.types import PluginId
-
-
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """One look at a home: its configuration, its plugins, and its market."""
-
-    home: Home
-    configuration: Configuration
-    catalog: Catalog
-    market: Calendar
-    #: Plugins that are off, asked as well, by folded id; empty unless asked for.
-    others: dict[str, Description]
-
-    @property
-    def tz(self) -> str:
-        """The zone in which times are shown."""
-        return self.configuration.settings.market.tz or self.market.tz
-
-    @property
-    def recorded(self) -> bool:
-        """Whether market data is recorded."""
-        return is_recorded(self.configuration.features.environment)
-
-    @property
-    def database(self) -> Path:
-        """The ledger of the environment that is configured."""
-        return self.home.database(self.configuration.features.environment.value)
+    from optifire.host.catalog import Catalog
+    from optifire.host.home import Home
 
 
 async def look(
@@ -87,13 +58,6 @@ async def _others(home: Home, catalog: Catalog, worker: Describer) -> dict[str, 
     descriptions = Descriptions(worker, home.cache / "descriptions.msgpack")
     said = await describe_all(descriptions, unknown)
     return {folded: one for folded, one in said.items() if isinstance(one, Description)}
-
-
-def last_instant(known: Knowledge) -> datetime:
-    """Give the instant after which nothing is due: a demo ends, the wall clock does not."""
-    if not known.recorded:
-        return datetime.max.replace(tzinfo=UTC)
-    return demo_bounds(known.configuration.settings, known.market)[1]
 
 
 async def present(known: Knowledge) -> datetime:

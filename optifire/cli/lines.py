@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
-from optifire.cli.output import finite
 from optifire.cli.scene import total
 from optifire.cli.times import local_of
+from optifire.host.records import finite
 from optifire.runtime.clock import real_pause
 
 if TYPE_CHECKING:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from optifire.host.records import error_of
+from optifire.host.records import error_of, finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -108,17 +107,6 @@ def shown(cell: object) -> str:
 def is_figure(text: str) -> bool:
     """Tell whether a cell is empty or a number."""
     return not text.strip("0123456789.,-%")
-
-
-def finite(value: Any) -> Any:  # noqa: ANN401 - any plain value
-    """Give a value with NaN and infinities as None: JSON knows neither."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
-    return value
 
 
 def standard(*, as_json: bool) -> Output:

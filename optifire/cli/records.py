@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from optifire.cli.output import COLOURS, finite
+from optifire.cli.output import COLOURS
 from optifire.cli.times import local_of
+from optifire.host.records import finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

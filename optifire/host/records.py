@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
 ToJson = Callable[["Encoded"], Any]
 #: Decimals of milliseconds and megabytes; clocks and the kernel know no more.
 DECIMALS = 3
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 - any plain value
+    """Give a value with NaN and infinities as None: JSON knows neither."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return value
 
 
 def instant_text(instant: datetime) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from optifire.cli.knowledge import Knowledge
+from optifire.app.known import Knowledge
 from optifire.core.history import History
 from optifire.core.job import Placement
 from optifire.core.limits import limits_for

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from optifire.cli.ledgers import reading
 from optifire.core.errors import NotFoundError
 from optifire.core.ledger import RunFilter
 from optifire.host.records import attempt_of, instant_text, record_of
+from optifire.store.reader import LedgerReader
 from optifire.workers.wire import to_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from optifire.core.ledger import RunRow
-    from optifire.store.reader import LedgerReader
 
 #: Ids that an error about an unknown run offers.
 MOST_OFFERED = 3
@@ -28,7 +27,7 @@ async def whole_run(path: Path, run_id: str, *, logs: bool) -> dict[str, Any]:
     NotFoundError
         The ledger has no such run; near ones are offered.
     """
-    async with reading(path) as ledger:
+    async with LedgerReader(path) as ledger:
         row = await ledger.run(run_id)
         if row is None:
             raise await _unknown(ledger, run_id, path)
