@@ -192,6 +192,7 @@ class _Opening:
             recorded=recorded,
             crashes=crashes,
         )
+        service.vitals.missed.see(past.missed)
         recovery = recover(self.recovered, self.catalog.jobs, now)
         recovery.batch.extend(self._first_rows(past.started, past.stopped, now))
         recovery.batch.notes += past.standings.adopt(self.catalog.jobs, now)

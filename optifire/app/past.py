@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from optifire.app.holidays import HOLIDAY
 from optifire.app.quarantining import recall
 from optifire.app.status import RunBoard
 from optifire.app.switches import DISABLED, ENABLED, last_switches, switched_meanwhile
-from optifire.core.ledger import RunFilter
+from optifire.core.ledger import RunFilter, RunRow
+from optifire.core.run import RunStatus
 from optifire.core.types import PluginId
 from optifire.runtime.standings import Standings
 from optifire.store.reader import LedgerReader
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Rows of which the screen remembers the last one of each plugin.
 MOST_REMEMBERED = 2000
+#: Rows in which those missed in the last session are looked for.
+MOST_MISSED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Past:
         The last run of each plugin, and how all of them ended.
     standings
         Who keeps failing.
+    missed
+        The latest runs that were found too late, the oldest first.
     """
 
     started: list[PluginId]
@@ -47,6 +53,7 @@ class Past:
     holiday: datetime | None
     runs: RunBoard
     standings: Standings
+    missed: Sequence[RunRow]
 
 
 async def read_past(path: Path, jobs: Mapping[PluginId, Job], system: SystemSettings) -> Past:
@@ -58,6 +65,8 @@ async def read_past(path: Path, jobs: Mapping[PluginId, Job], system: SystemSett
         holidays = await ledger.notes(kind=HOLIDAY)
         rows = await ledger.runs(RunFilter(limit=MOST_REMEMBERED))
         counts = await ledger.statuses()
+        missed = await ledger.runs(RunFilter(status=RunStatus.MISSED, limit=MOST_MISSED))
         standings = await recall(ledger, jobs, counts, system.quarantine_after, anew=started)
     holiday = holidays[0].at if holidays else None
-    return Past(started, stopped, holiday, RunBoard(reversed(rows), counts), standings)
+    board = RunBoard(reversed(rows), counts)
+    return Past(started, stopped, holiday, board, standings, missed[::-1])

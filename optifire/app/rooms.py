@@ -13,12 +13,13 @@ from optifire.app.warming import keep_warm
 from optifire.core.errors import OptifireError
 from optifire.host.watch import changes
 from optifire.ops.notify import Notifier
-from optifire.runtime.clock import real_pause, wall_now
+from optifire.runtime.clock import monotonic, real_pause, wall_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from optifire.app.service import Service
+    from optifire.ops.signs import LoopLag
     from optifire.runtime.supervisor import Work
 
 log = logging.getLogger("optifire.service")
@@ -31,6 +32,8 @@ CALENDAR_PERIOD = 86400.0
 TABLE_AGE = timedelta(days=7)
 #: Seconds between two samples of what the service uses while nobody asks; who does, gets a new one.
 METER_PERIOD = 10.0
+#: Seconds between two looks at how late the event loop is.
+LAG_PERIOD = 1.0
 #: Seconds between two lines of status for systemd when it does not watch.
 STATUS_PERIOD = 30.0
 
@@ -41,6 +44,7 @@ def rooms_of(service: Service) -> Mapping[str, Work]:
         "watch of the files": lambda: watch_files(service),
         "calendar refresh": lambda: refresh_calendars(service),
         "meter": lambda: keep_metering(service),
+        "event loop": lambda: keep_timing(service.vitals.lag),
         "inline plugins": lambda: keep_demoting(service),
         "zygotes": lambda: keep_zygotes(service),
         "residents": service.placing.residing.run,
@@ -81,8 +85,16 @@ async def _refresh(code: str, service: Service) -> None:
 async def keep_metering(service: Service) -> None:
     """Sample what the service uses, so that the first who asks is told rates."""
     while True:
-        service.sample()
+        service.vitals.meter.sample()
         await real_pause(METER_PERIOD)
+
+
+async def keep_timing(lag: LoopLag) -> None:
+    """Note by how much the event loop is late, once a second."""
+    while True:
+        before = monotonic()
+        await real_pause(LAG_PERIOD)
+        lag.note(monotonic() - before - LAG_PERIOD)
 
 
 async def keep_demoting(service: Service) -> None:

@@ -11,7 +11,6 @@ from optifire.app.backing import Backing
 from optifire.app.inlining import demotion_note
 from optifire.app.joining import Catalogs, Configuration, read_configuration
 from optifire.app.status import (
-    Health,
     RunBoard,
     context_of,
     horizon_trouble,
@@ -19,10 +18,12 @@ from optifire.app.status import (
     plugins_of,
 )
 from optifire.app.switches import switch_notes
+from optifire.app.vitals import AGE, Health, Vitals
 from optifire.core.errors import OptifireError
 from optifire.core.ledger import Batch, ConfigVersion, NoteRow, RunRow
 from optifire.host.catalog import Catalog, difference
 from optifire.host.reload import check_change, watched
+from optifire.ops.health import Level
 from optifire.ops.meter import Meter
 from optifire.runtime.clock import monotonic, wall_now
 from optifire.runtime.engine import NO_ROOMS, Engine
@@ -86,6 +87,8 @@ class Service:
         self._state = "starting"
         self.backing = Backing(home, self.environment, lambda: self._configuration.settings)
         self._meter = Meter(os.getpid(), home.data, monotonic)
+        self.vitals = Vitals(self._meter, monotonic, lambda: engine.rooms.slots.most_mb)
+        bus.listen(self.vitals.missed.listen)
 
     async def run(self, rooms: Mapping[str, Work] = NO_ROOMS) -> None:
         """Run until `stop`; then wait for what is in flight, cancel the rest, and return.
@@ -184,7 +187,7 @@ class Service:
         now = self.engine.rooms.clock.now()
         finished = self.recorded and self.engine.finished
         return {
-            "state": "finished" if finished and self._state == "running" else self._state,
+            "state": self.state,
             "environment": self.environment,
             "recorded": self.recorded,
             "now": iso(now),
@@ -205,10 +208,6 @@ class Service:
         """Give the folders whose files matter: configuration and plugins."""
         return watched(self.home, self._configuration.features, self.catalog)
 
-    def sample(self) -> None:
-        """Look at what the service uses; rates are since the look before."""
-        self._meter.sample()
-
     def headline(self) -> str:
         """Give one line of how the service is, for systemd."""
         health = self.health().as_json()
@@ -217,22 +216,38 @@ class Service:
         count = len(self.catalog.jobs)
         return f"{self.environment}, {now}, {count} plugins on, {health['level']}{reasons}"
 
-    def health(self) -> Health:
-        """Give what is not well, with reasons."""
-        health = Health(red=list(self._crashes))
+    @property
+    def state(self) -> str:
+        """Whether it is starting, running, finished (a demo, after its last day) or stopping."""
+        finished = self.recorded and self.engine.finished
+        return "finished" if finished and self._state == "running" else self._state
+
+    async def report(self) -> dict[str, Any]:
+        """Give how it is, looked at now: liveness, readiness, and every check with its reasons."""
+        return {"environment": self.environment, **self.health(age=0.0).report(self.state)}
+
+    def health(self, *, age: float = AGE) -> Health:
+        """Give what is not well, with reasons; what takes a while may be so many seconds old."""
+        health = Health()
+        health.add("parts", Level.RED, self._crashes)
         if self._refused is not None:
-            health.red.append(f"configuration not taken over: {self._refused}")
+            refused = f"configuration not taken over: {self._refused}"
+            health.add("configuration", Level.RED, [refused])
         if self._recorder.trouble is not None:
-            health.red.append(f"the ledger cannot be written: {self._recorder.trouble}")
+            trouble = f"the ledger cannot be written: {self._recorder.trouble}"
+            health.add("ledger", Level.RED, [trouble])
         missing, lesser = self.placing.isolated.zygotes.troubles()
-        health.red += missing
-        health.amber += lesser
-        wall = wall_now()
-        health.red += horizon_trouble(self.catalogs.calendars.loaded, wall)
-        health.amber += [str(finding) for finding in self.catalog.errors]
-        health.amber += [f"{one.plugin_id}: {one.stale}" for one in self.catalog.stale]
-        health.amber += [self.catalog.degraded] if self.catalog.degraded else []
-        health.amber += self.placing.sentences()
-        health.amber += self._standings.sentences()
-        health.amber += self.backing.sentences()
+        health.add("zygotes", Level.RED, missing)
+        health.add("zygotes", Level.AMBER, lesser)
+        ends = horizon_trouble(self.catalogs.calendars.loaded, wall_now())
+        health.add("calendars", Level.RED, ends)
+        health.add("plugins", Level.AMBER, map(str, self.catalog.errors))
+        stale = (f"{one.plugin_id}: {one.stale}" for one in self.catalog.stale)
+        health.add("plugins", Level.AMBER, stale)
+        degraded = [self.catalog.degraded] if self.catalog.degraded else []
+        health.add("placement", Level.AMBER, degraded)
+        health.add("placement", Level.AMBER, self.placing.sentences())
+        health.add("quarantine", Level.AMBER, self._standings.sentences())
+        health.add("backup", Level.AMBER, self.backing.sentences())
+        health.signs += self.vitals.signs(self.engine, self._runs.busy(), age=age)
         return health

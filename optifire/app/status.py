@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -31,19 +30,6 @@ LEAST_HORIZON_DAYS = 30
 LONGEST_SHOWN = 64
 #: No plugin is quarantined.
 NONE_HELD: Mapping[PluginId, str] = MappingProxyType({})
-
-
-@dataclass(slots=True)
-class Health:
-    """Green, amber or red, with everything that is not green."""
-
-    red: list[str] = field(default_factory=list)
-    amber: list[str] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        """Give level and reasons, the worst first."""
-        level = "red" if self.red else "amber" if self.amber else "green"
-        return {"level": level, "reasons": [*self.red, *self.amber]}
 
 
 class RunBoard:
@@ -83,6 +69,10 @@ class RunBoard:
     def counts(self, plugin_id: PluginId) -> Mapping[str, int]:
         """Give how often each terminal status was reached."""
         return self._counts.get(plugin_id, {})
+
+    def busy(self) -> set[PluginId]:
+        """Give the plugins with a run that is due or in progress."""
+        return {row.key.plugin_id for row in self._running.values()}
 
     def running(self) -> list[dict[str, Any]]:
         """Give what is due or in progress, by due and id."""

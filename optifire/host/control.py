@@ -50,6 +50,9 @@ class Controlled(Protocol):
     async def status(self) -> dict[str, Any]:
         """Give the service's state, as JSON can say it."""
 
+    async def report(self) -> dict[str, Any]:
+        """Give how well it is: liveness, readiness, and every check with its reasons."""
+
     async def run_now(self, plugin_id: str, *, why: str, force: bool = False) -> RunRow:
         """Run one plugin now and give its record when it has ended."""
 
@@ -68,6 +71,9 @@ def handlers_for(service: Controlled, to_json: ToJson) -> dict[str, Handler]:
 
     async def status(_: Mapping[str, Any]) -> object:
         return await service.status()
+
+    async def health(_: Mapping[str, Any]) -> object:
+        return await service.report()
 
     async def run(request: Mapping[str, Any]) -> object:
         plugin_id = _text(request, "plugin_id")
@@ -91,6 +97,7 @@ def handlers_for(service: Controlled, to_json: ToJson) -> dict[str, Handler]:
 
     return {
         "status": status,
+        "health": health,
         "run": run,
         "cancel": cancel,
         "reload": reload,

@@ -241,6 +241,9 @@ class FakeService:
     async def status(self) -> dict[str, Any]:
         return {"running": []}
 
+    async def report(self) -> dict[str, Any]:
+        raise AssertionError
+
     async def run_now(self, plugin_id: str, *, why: str, force: bool = False) -> RunRow:
         self.asked.append((plugin_id, why, force))
         key = RunKey(PluginId(plugin_id), datetime(2018, 11, 23, 18, tzinfo=UTC), 0, RunKind.MANUAL)

@@ -39,6 +39,9 @@ class FakeService:
     async def status(self) -> dict[str, Any]:
         return {"state": "running"}
 
+    async def report(self) -> dict[str, Any]:
+        return {"live": True}
+
     async def run_now(self, plugin_id: str, *, why: str, force: bool = False) -> RunRow:
         self.asked.append(("run", plugin_id, why, force))
         if plugin_id == "slow":
@@ -171,7 +174,7 @@ async def test_a_line_that_is_too_long_is_refused(path: Path) -> None:
 async def test_an_unknown_command_names_the_known_ones(path: Path) -> None:
     with pytest.raises(UsageError, match="no command 'halt'") as caught:
         await asked(path, "halt")
-    assert "cancel, reload, run, status, stop" in caught.value.remedy
+    assert "backup, cancel, health, reload, run, status, stop" in caught.value.remedy
 
 
 @pytest.mark.usefixtures("server")
