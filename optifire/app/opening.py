@@ -154,7 +154,7 @@ class _Opening:
         recorder = LiveRecorder(self.store, board, self.clock, bus.tell)
         now = self.clock.now()
         past = await read_past(self.store.path, self.catalog.jobs, self._settings.system)
-        residing = Residing(self.isolated, recorder, self.clock)
+        residing = Residing(self.isolated, recorder, self.clock, past.pauses)
         placing = Placing(self.inline, self.isolated, residing)
         rooms = Rooms(
             self.clock,
@@ -164,6 +164,7 @@ class _Opening:
             self._slots(placing),
             tell=residing.tell,
             standings=past.standings,
+            pauses=past.pauses,
         )
         bus.listen(past.runs.listen)
         bus.listen(self.inline.demotions.listen)

@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from optifire.app.holidays import HOLIDAY
+from optifire.app.pausing import pauses_in
 from optifire.app.quarantining import recall
 from optifire.app.status import RunBoard
 from optifire.app.switches import DISABLED, ENABLED, last_switches, switched_meanwhile
 from optifire.core.ledger import RunFilter, RunRow
 from optifire.core.run import RunStatus
 from optifire.core.types import PluginId
+from optifire.runtime.pauses import Pauses
 from optifire.runtime.standings import Standings
 from optifire.store.reader import LedgerReader
 
@@ -46,6 +48,8 @@ class Past:
         Who keeps failing.
     missed
         The latest runs that were found too late, the oldest first.
+    pauses
+        Who is paused, or was.
     """
 
     started: list[PluginId]
@@ -54,6 +58,7 @@ class Past:
     runs: RunBoard
     standings: Standings
     missed: Sequence[RunRow]
+    pauses: Pauses
 
 
 async def read_past(path: Path, jobs: Mapping[PluginId, Job], system: SystemSettings) -> Past:
@@ -67,6 +72,7 @@ async def read_past(path: Path, jobs: Mapping[PluginId, Job], system: SystemSett
         counts = await ledger.statuses()
         missed = await ledger.runs(RunFilter(status=RunStatus.MISSED, limit=MOST_MISSED))
         standings = await recall(ledger, jobs, counts, system.quarantine_after, anew=started)
+        pauses = await pauses_in(ledger)
     holiday = holidays[0].at if holidays else None
     board = RunBoard(reversed(rows), counts)
-    return Past(started, stopped, holiday, board, standings, missed[::-1])
+    return Past(started, stopped, holiday, board, standings, missed[::-1], pauses)

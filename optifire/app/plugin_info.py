@@ -10,6 +10,7 @@ from optifire.app.status import state_of
 from optifire.core.types import fold_id
 from optifire.host.layers import Sourced, is_secret
 from optifire.host.records import finite
+from optifire.runtime.pauses import Pauses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,12 @@ _SECRET = re.compile(r"secret|token|password|passwd|api_?key|private_?key", re.I
 
 
 def info_of(
-    known: Knowledge, plugin_id: str, held: Mapping[PluginId, str], *, config: bool
+    known: Knowledge,
+    plugin_id: str,
+    held: Mapping[PluginId, str],
+    pauses: Pauses | None = None,
+    *,
+    config: bool,
 ) -> dict[str, Any]:
     """Give the JSON shape of ``plugins info``.
 
@@ -41,8 +47,10 @@ def info_of(
     folded = fold_id(listed.plugin_id)
     said = description_of(known, folded, listed)
     job = known.catalog.jobs.get(listed.plugin_id)
-    shape = row_of(known, folded, listed, held)
+    pause = None if pauses is None else pauses.of(listed.plugin_id)
+    shape = row_of(known, folded, listed, held, pauses)
     shape["quarantined"] = held.get(listed.plugin_id)
+    shape["paused"] = None if pause is None else str(pause)
     shape["folder"] = str(listed.candidate.folder) if listed.candidate else ""
     shape["checksum"] = listed.candidate.checksum if listed.candidate else ""
     shape["metadata"] = plain(dict(said.metadata)) if said else {}
@@ -56,11 +64,15 @@ def info_of(
 
 
 def row_of(
-    known: Knowledge, folded: str, listed: Listed, held: Mapping[PluginId, str]
+    known: Knowledge,
+    folded: str,
+    listed: Listed,
+    held: Mapping[PluginId, str],
+    pauses: Pauses | None = None,
 ) -> dict[str, Any]:
     """Give one item of the list; ``held`` says who is quarantined, and why."""
     said = description_of(known, folded, listed)
-    state = state_of(listed, held)
+    state = state_of(listed, held, pauses or Pauses())
     return {
         "plugin_id": listed.plugin_id,
         "state": state["state"],

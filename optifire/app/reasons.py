@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from optifire.core.ledger import RunRow
     from optifire.core.types import PluginId
     from optifire.host.catalog import Listed
+    from optifire.runtime.pauses import Pauses
 
 #: How far back an occurrence that nobody recorded is looked for.
 LOOK_BACK = timedelta(days=8)
@@ -40,7 +41,11 @@ class Answer:
 
 
 async def explain(
-    known: Knowledge, plugin_id: str, when: datetime, held: Mapping[PluginId, str]
+    known: Knowledge,
+    plugin_id: str,
+    when: datetime,
+    held: Mapping[PluginId, str],
+    pauses: Pauses | None = None,
 ) -> dict[str, Any]:
     """Give the JSON shape of ``why`` for one plugin.
 
@@ -50,6 +55,8 @@ async def explain(
         As of when.
     held
         Why each plugin that is quarantined now is; empty for another time than now.
+    pauses
+        Who is paused now; None for another time than now.
 
     Raises
     ------
@@ -66,6 +73,7 @@ async def explain(
             waited = [] if last is None else await _waited_for(ledger, known, last)
     answer = _answer(listed, job, last, when)
     upcoming = _next_due(job, when)
+    pause = None if pauses is None else pauses.of(listed.plugin_id)
     return {
         "plugin_id": listed.plugin_id,
         "last": None if last is None else record_of(last, to_json),
@@ -73,6 +81,7 @@ async def explain(
         "status": answer.status,
         "reason": answer.reason or None,
         "quarantined": held.get(listed.plugin_id),
+        "paused": None if pause is None else str(pause),
         "next": None if upcoming is None else instant_text(upcoming),
     }
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from optifire.core.job import Job
     from optifire.core.ports import Clock, View
     from optifire.core.types import PluginId
+    from optifire.runtime.pauses import Pauses
     from optifire.runtime.recorder import LiveRecorder
     from optifire.workers.isolated import IsolatedWorker
 
@@ -44,11 +45,20 @@ class Residing:
         Gives hooks a view, and takes the notes.
     clock
         Says when it is.
+    pauses
+        Who is paused, and is told no events.
     """
 
-    def __init__(self, isolated: IsolatedWorker, recorder: LiveRecorder, clock: Clock) -> None:
+    def __init__(
+        self,
+        isolated: IsolatedWorker,
+        recorder: LiveRecorder,
+        clock: Clock,
+        pauses: Pauses | None = None,
+    ) -> None:
         self._recorder = recorder
         self._clock = clock
+        self._pauses = pauses
         self.worker = ResidentWorker(isolated, clock.now, self._view, self._report)
         self._tending = Tending(self.worker, self._report)
         self._jobs: Mapping[PluginId, Job] = {}
@@ -85,7 +95,9 @@ class Residing:
                     self.tell(job, Event(row.name, row.data, row.source), row.due)
 
     def tell(self, job: Job, event: Event, at: datetime) -> None:
-        """Have an event told to a plugin, after those before it."""
+        """Have an event told to a plugin, after those before it; one that is paused misses it."""
+        if self._pauses is not None and self._pauses.at(job.plugin_id, at) is not None:
+            return
         box = self._boxes.setdefault(job.plugin_id, deque())
         if len(box) >= MOST_WAITING:
             dropped = box.popleft()[1]

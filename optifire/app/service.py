@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from optifire.app.backing import Backing
 from optifire.app.inlining import demotion_note
 from optifire.app.joining import Catalogs, Configuration, read_configuration
+from optifire.app.pausing import Pausing
 from optifire.app.status import (
     RunBoard,
     context_of,
@@ -27,6 +28,7 @@ from optifire.ops.health import Level
 from optifire.ops.meter import Meter
 from optifire.runtime.clock import monotonic, wall_now
 from optifire.runtime.engine import NO_ROOMS, Engine
+from optifire.runtime.pauses import Pauses
 from optifire.store.codec import iso
 from optifire.workers.sandbox import offered
 
@@ -86,6 +88,13 @@ class Service:
         self._crashes = crashes
         self._state = "starting"
         self.backing = Backing(home, self.environment, lambda: self._configuration.settings)
+        self.pausing = Pausing(
+            engine.rooms.pauses or Pauses(),
+            recorder,
+            lambda: self.catalog,
+            engine.rooms.clock.now,
+            engine.streams.refresh,
+        )
         self._meter = Meter(os.getpid(), home.data, monotonic)
         self.vitals = Vitals(self._meter, monotonic, lambda: engine.rooms.slots.most_mb)
         bus.listen(self.vitals.missed.listen)
@@ -194,7 +203,9 @@ class Service:
             "health": self.health().as_json(),
             "running": self._runs.running(),
             "next": [] if finished else next_of(self.engine, now),
-            "plugins": plugins_of(self.catalog, self._runs, self.placing, self._standings.held),
+            "plugins": plugins_of(
+                self.catalog, self._runs, self.placing, self._standings.held, self.pausing.pauses
+            ),
             "layers": list(self._layers),
             "usage": self._meter.recent(SAMPLE_AGE).plain(),
             "context": context_of(self.engine.rooms.board.snapshot()),
@@ -248,6 +259,7 @@ class Service:
         health.add("placement", Level.AMBER, degraded)
         health.add("placement", Level.AMBER, self.placing.sentences())
         health.add("quarantine", Level.AMBER, self._standings.sentences())
+        health.add("pauses", Level.AMBER, self.pausing.pauses.sentences())
         health.add("backup", Level.AMBER, self.backing.sentences())
         health.signs += self.vitals.signs(self.engine, self._runs.busy(), age=age)
         return health

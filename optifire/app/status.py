@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optifire.core.run import TERMINAL, RunKind, RunStatus
 from optifire.host.catalog import PluginState
+from optifire.runtime.pauses import Pauses
 from optifire.store.codec import iso
 from optifire.workers.wire import to_json
 
@@ -103,18 +104,21 @@ def plugins_of(
     board: RunBoard,
     placing: Placing | None = None,
     quarantined: Mapping[PluginId, str] = NONE_HELD,
+    pauses: Pauses | None = None,
 ) -> dict[str, Any]:
     """Give for each plugin that is on (or at fault) its state, last run, usage and budget.
 
     ``demoted`` is why it runs isolated and not inline, None where it runs as configured;
     ``resident`` its process, None where it has none that lives on. Both are None without a service.
-    ``quarantined`` says why it is kept from running, which is the state ``error``.
+    ``quarantined`` says why it is kept from running, which is the state ``error``; ``paused`` since
+    when and why a person keeps it from that, which is the state ``inactive``.
     """
+    held = pauses or Pauses()
     demoted = placing.inline.demotions.standing if placing is not None else {}
     standing = placing.residing.worker.standing if placing is not None else {}
     return {
         listed.plugin_id: {
-            **state_of(listed, quarantined),
+            **state_of(listed, quarantined, held),
             "category": listed.category,
             "demoted": demoted[listed.plugin_id].why if listed.plugin_id in demoted else None,
             "resident": _resident(standing.get(listed.plugin_id)),
@@ -128,13 +132,20 @@ def plugins_of(
     }
 
 
-def state_of(listed: Listed, quarantined: Mapping[PluginId, str]) -> dict[str, str | None]:
-    """Give the state of a plugin and the reason for it: one that is quarantined is at fault."""
-    why = quarantined.get(listed.plugin_id)
-    if why is None:
-        return {"state": listed.state.value, "reason": listed.reason, "quarantined": None}
-    state = PluginState.ERROR.value
-    return {"state": state, "reason": f"quarantined: {why}", "quarantined": why}
+def state_of(
+    listed: Listed, quarantined: Mapping[PluginId, str], pauses: Pauses
+) -> dict[str, str | None]:
+    """Give the state of a plugin and the reason for it: one that is quarantined is at fault.
+
+    One that is on and paused is inactive.
+    """
+    pause, why = pauses.of(listed.plugin_id), quarantined.get(listed.plugin_id)
+    said = {"quarantined": why, "paused": None if pause is None else str(pause)}
+    if why is not None:
+        return {"state": PluginState.ERROR.value, "reason": f"quarantined: {why}", **said}
+    if pause is not None and listed.state is PluginState.ACTIVE:
+        return {"state": PluginState.INACTIVE.value, "reason": f"paused {pause}", **said}
+    return {"state": listed.state.value, "reason": listed.reason, **said}
 
 
 def _resident(one: Resident | None) -> dict[str, int] | None:

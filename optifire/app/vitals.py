@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: Everything that is looked at, in the order in which a person reads it.
 CHECKS: Final = (
     "parts", "configuration", "ledger", "zygotes", "calendars", "plugins", "placement",
-    "quarantine", "backup", "event_loop", "memory", "disk", "missed", "stale",
+    "quarantine", "pauses", "backup", "event_loop", "memory", "disk", "missed", "stale",
 )  # fmt: skip
 #: Seconds for which it is taken as unchanged what takes a while to look at.
 AGE: Final = 5.0

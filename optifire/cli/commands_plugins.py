@@ -19,12 +19,13 @@ def listing(arguments: argparse.Namespace, output: Output) -> int:
     """List every plugin there is, on or off."""
     from optifire.app.plugin_info import row_of
     from optifire.cli.house import home_of
-    from optifire.cli.knowledge import look, quarantined
+    from optifire.cli.knowledge import look, paused, quarantined
     from optifire.cli.ledgers import wait_for
 
     known = wait_for(look(home_of(arguments), everything=True))
-    held = wait_for(quarantined(known))
-    rows = [row_of(known, folded, listed, held) for folded, listed in known.catalog.plugins.items()]
+    held, pauses = wait_for(quarantined(known)), wait_for(paused(known))
+    plugins = known.catalog.plugins.items()
+    rows = [row_of(known, folded, listed, held, pauses) for folded, listed in plugins]
     if output.json:
         output.data(rows)
         return 0
@@ -38,12 +39,13 @@ def info(arguments: argparse.Namespace, output: Output) -> int:
     """Show what a plugin says of itself, what holds for it, and where each value comes from."""
     from optifire.app.plugin_info import info_of
     from optifire.cli.house import home_of
-    from optifire.cli.knowledge import look, quarantined
+    from optifire.cli.knowledge import look, paused, quarantined
     from optifire.cli.ledgers import wait_for
     from optifire.cli.plugin_info import show_info
 
     known = wait_for(look(home_of(arguments), everything=True))
-    shape = info_of(known, arguments.id, wait_for(quarantined(known)), config=arguments.config)
+    held, pauses = wait_for(quarantined(known)), wait_for(paused(known))
+    shape = info_of(known, arguments.id, held, pauses, config=arguments.config)
     if output.json:
         output.data(shape)
     else:

@@ -91,7 +91,7 @@ async def _stopped(home: Home) -> dict[str, Any]:
     from datetime import timedelta
 
     from optifire.app.status import RunBoard, plugins_of
-    from optifire.cli.knowledge import look, present, quarantined
+    from optifire.cli.knowledge import look, paused, present, quarantined
     from optifire.cli.ledgers import reading
     from optifire.core.ledger import RunFilter
     from optifire.core.types import PluginId
@@ -127,7 +127,9 @@ async def _stopped(home: Home) -> dict[str, Any]:
             {"plugin_id": each.plugin_id, "due": instant_text(each.due), "trigger": each.trigger}
             for each in ahead
         ],
-        "plugins": plugins_of(known.catalog, board, quarantined=await quarantined(known)),
+        "plugins": plugins_of(
+            known.catalog, board, quarantined=await quarantined(known), pauses=await paused(known)
+        ),
         "context": {name: value for name, value in small.items() if is_small(value)},
         "market": {"calendar": market.calendar, "tz": market.tz},
     }

@@ -36,7 +36,7 @@ def why(arguments: argparse.Namespace, output: Output) -> int:
     """Say when a plugin was last due, what it waited for, how it ended, why, and when next."""
     from optifire.app.reasons import explain
     from optifire.cli.house import home_of
-    from optifire.cli.knowledge import look, present, quarantined
+    from optifire.cli.knowledge import look, paused, present, quarantined
     from optifire.cli.ledgers import wait_for
     from optifire.cli.reasons import show_reasons
     from optifire.cli.times import parse_instant
@@ -47,7 +47,9 @@ def why(arguments: argparse.Namespace, output: Output) -> int:
         known = await look(home)
         at = arguments.at
         when = parse_instant(at, known.tz, "--at", end=True) if at else await present(known)
-        found = await explain(known, arguments.id, when, {} if at else await quarantined(known))
+        held = {} if at else await quarantined(known)
+        pauses = None if at else await paused(known)
+        found = await explain(known, arguments.id, when, held, pauses)
         if output.json:
             output.data(found)
         else:

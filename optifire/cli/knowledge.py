@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from optifire.app.joining import Catalogs, read_configuration
 from optifire.app.known import Knowledge
 from optifire.app.opening import demo_bounds, worker_settings
+from optifire.app.pausing import read_pauses
 from optifire.app.quarantining import recall
 from optifire.cli.house import ask_service
 from optifire.cli.ledgers import reading
@@ -16,6 +17,7 @@ from optifire.core.ports import Describer, Description
 from optifire.core.run import RunKind
 from optifire.host.descriptions import Descriptions, describe_all
 from optifire.runtime.clock import wall_now
+from optifire.runtime.pauses import Pauses
 from optifire.workers.isolated import IsolatedWorker
 from optifire.workers.sandbox import missing, offered
 
@@ -73,6 +75,11 @@ async def present(known: Knowledge) -> datetime:
     async with reading(known.database) as ledger:
         rows = await ledger.runs(RunFilter(limit=1, kind=RunKind.SCHEDULED))
     return max(first, rows[0].key.due) if rows else first
+
+
+async def paused(known: Knowledge) -> Pauses:
+    """Give who is paused, by what the ledger says."""
+    return await read_pauses(known.database) if known.database.exists() else Pauses()
 
 
 async def quarantined(known: Knowledge) -> Mapping[PluginId, str]:

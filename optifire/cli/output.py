@@ -23,7 +23,7 @@ COLOURS = {
     "over_budget": "red", "unknown": "red", "missed": "yellow", "skipped": "yellow",
     "refused": "yellow", "cancelled": "yellow", "preempted": "yellow", "coalesced": "cyan",
     "running": "bold cyan", "due": "cyan", "green": "green", "amber": "yellow", "red": "red",
-    "error": "red", "warning": "yellow", "note": "cyan",
+    "error": "red", "paused": "magenta", "warning": "yellow", "note": "cyan",
 }  # fmt: skip
 
 

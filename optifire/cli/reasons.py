@@ -17,6 +17,8 @@ def show_reasons(found: dict[str, Any], tz: str, output: Output) -> None:
         output.line(f"  reason   {found['reason']}")
     if found["quarantined"]:
         output.line(f"  held     quarantined: {found['quarantined']}")
+    if found["paused"]:
+        output.line(f"  held     paused {found['paused']}")
     last = found["last"]
     if last is not None:
         output.line(f"  last due {local_of(last['due'], tz)}  ({last['status']}, {last['run_id']})")

@@ -76,6 +76,7 @@ class PluginStatus(TypedDict):
 
     state: str
     reason: str
+    paused: NotRequired[str | None]
     category: str
     budget: Limits | None
     last: LastRun | None

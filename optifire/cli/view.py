@@ -156,6 +156,8 @@ def _plugin_row(plugin_id: str, plugin: PluginStatus, tz: str, going: str) -> Se
     word = going or (last["status"] if last else "waiting")
     if plugin["state"] == "error":
         word = "error"
+    elif plugin.get("paused") and not going:
+        word = "paused"
     colour = COLOURS.get(word, "dim")
     return (
         Text.assemble((f"{DOTS.get(word, '○')} ", colour), plugin_id),

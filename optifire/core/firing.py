@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The trigger of a stream's runs.
 CONTINUOUS = "@continuous"
+#: The trigger of a run that a person asks for.
+BY_HAND = "manual"
 #: Seconds after due in which an exec job may start unless its plan says otherwise.
 EXEC_DEADLINE = 60.0
 #: How long after the close a replay and the demo take the market's machines to be idle.

@@ -126,7 +126,8 @@ class NoteRow:
 
     ``kind``: ``enabled``, ``disabled``, ``config``, ``holiday``, ``left_out``, ``start``, ``stop``,
     ``demoted``, ``quarantined``, ``released``, ``changed`` (code or settings of a plugin),
-    ``restored``, ``warning``. ``subject`` is a plugin id, a calendar and date, or a file.
+    ``paused``, ``resumed``, ``restored``, ``warning``. ``subject`` is a plugin id (``*`` for all of
+    them), a calendar and date, or a file.
     """
 
     at: datetime

@@ -44,7 +44,7 @@ def ask(path: Path, command: str, *, wait: float | None = ANSWER_WITHIN, **field
     path
         The socket file.
     command
-        ``status``, ``run``, ``cancel``, ``reload`` or ``stop``.
+        ``status``, ``run``, ``cancel``, ``pause``, ``resume``, ``reload`` or ``stop``.
     wait
         Seconds to wait for the answer; None for ever (a run ends by its own timeout).
 

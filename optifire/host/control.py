@@ -40,12 +40,26 @@ class Backups(Protocol):
         """Copy the ledger into a folder ("": the home's own) and say what was made."""
 
 
+class Pausing(Protocol):
+    """Lets plugins pause and go on."""
+
+    async def pause(self, plugin_id: str | None, *, who: str, why: str) -> dict[str, Any]:
+        """Let nothing more of a plugin (None: of all) begin."""
+
+    async def resume(self, plugin_id: str | None, *, who: str, why: str) -> dict[str, Any]:
+        """Let a plugin (None: all) begin again."""
+
+
 class Controlled(Protocol):
     """What a service lets others do."""
 
     @property
     def backing(self) -> Backups:
         """What makes its backups."""
+
+    @property
+    def pausing(self) -> Pausing:
+        """What lets plugins pause and go on."""
 
     async def status(self) -> dict[str, Any]:
         """Give the service's state, as JSON can say it."""
@@ -95,7 +109,7 @@ def handlers_for(service: Controlled, to_json: ToJson) -> dict[str, Handler]:
         service.stop()
         return {"ok": True, "changed": ["service"]}
 
-    return {
+    own = {
         "status": status,
         "health": health,
         "run": run,
@@ -104,6 +118,19 @@ def handlers_for(service: Controlled, to_json: ToJson) -> dict[str, Handler]:
         "backup": backup,
         "stop": stop,
     }
+    return own | _pausing_for(service)
+
+
+def _pausing_for(service: Controlled) -> dict[str, Handler]:
+    """Give the commands that let plugins pause and go on."""
+
+    async def pause(request: Mapping[str, Any]) -> object:
+        return await service.pausing.pause(_subject(request), **_author(request))
+
+    async def resume(request: Mapping[str, Any]) -> object:
+        return await service.pausing.resume(_subject(request), **_author(request))
+
+    return {"pause": pause, "resume": resume}
 
 
 class ControlServer:
@@ -224,6 +251,24 @@ def _text(request: Mapping[str, Any], key: str, default: str | None = None) -> s
     if not isinstance(value, str) or (not value and default is None):
         raise UsageError(f"{key} is text", where=f"control socket: {request['command']}")
     return value
+
+
+def _subject(request: Mapping[str, Any]) -> str | None:
+    """Give the plugin that is meant, None for all of them; a request has to say which."""
+    everything = _flag(request, "all")
+    if everything == ("plugin_id" in request):
+        raise UsageError(
+            "one of plugin_id and all is needed, and not both",
+            where=f"control socket: {request['command']}",
+        )
+    return None if everything else _text(request, "plugin_id")
+
+
+def _author(request: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "who": _text(request, "who", default="") or "a program",
+        "why": _text(request, "why", default=""),
+    }
 
 
 def _flag(request: Mapping[str, Any], key: str) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from optifire.core.firing import Firing
+from optifire.core.firing import BY_HAND, Firing
 from optifire.core.job import MOST_TURNS, Job, Placement
 from optifire.core.run import Reason, RunKind, RunStatus
 from optifire.core.types import PluginId
+from optifire.runtime.pauses import Pause
 from optifire.runtime.quarantine import GOOD, Standing, may_run, sentence
 from optifire.runtime.slots import memory_of
 
@@ -17,6 +18,11 @@ from optifire.runtime.slots import memory_of
 def all_good(_: PluginId) -> Standing:
     """Give how a plugin stands where nobody counts."""
     return GOOD
+
+
+def nobody_paused(_: PluginId, __: datetime) -> Pause | None:
+    """Give the pause of an occurrence where nobody can pause anything."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class Snapshot:
     most_mb: float | None = None
     #: How the runs of a plugin have ended lately.
     standing_of: Callable[[PluginId], Standing] = all_good
+    #: The pause for which an occurrence of a plugin, due at an instant, is not run.
+    pause_of: Callable[[PluginId, datetime], Pause | None] = nobody_paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,17 @@ def ends_some_time(firing: Firing, snapshot: Snapshot) -> NonRun | None:
     if firing.turn <= MOST_TURNS:
         return None
     return refused("event loop", " -> ".join(snapshot.chain[-4:]))
+
+
+def not_paused(firing: Firing, snapshot: Snapshot) -> NonRun | None:
+    """Skip what a person has paused, but for what is asked for by hand.
+
+    What a run by hand pulls in is not asked for itself, and is skipped.
+    """
+    if firing.kind is RunKind.MANUAL and firing.trigger == BY_HAND:
+        return None
+    pause = snapshot.pause_of(firing.job.plugin_id, firing.due)
+    return None if pause is None else skipped("paused", str(pause))
 
 
 def not_quarantined(firing: Firing, snapshot: Snapshot) -> NonRun | None:
@@ -112,8 +131,8 @@ def while_closed(firing: Firing, snapshot: Snapshot) -> NonRun | None:
 
 
 GATES: Sequence[Gate] = (
-    switched_on, fits_the_day, ends_some_time, not_quarantined, in_time, fits_the_machine,
-    while_closed,
+    switched_on, fits_the_day, ends_some_time, not_paused, not_quarantined, in_time,
+    fits_the_machine, while_closed,
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from optifire.core.errors import NotFoundError, StateError
-from optifire.core.firing import Firing
+from optifire.core.firing import BY_HAND, Firing
 from optifire.core.graph import Graph
 from optifire.core.job import Job
 from optifire.core.ports import Clock, Event, Tick
@@ -22,6 +22,7 @@ from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.orchestrator import EVENT_GRACE, Orchestrator, firings_of_events
 from optifire.runtime.overlap import LiveRuns, Manner
 from optifire.runtime.parts import Parts, listeners_of
+from optifire.runtime.pauses import Pauses
 from optifire.runtime.planner import Planner
 from optifire.runtime.recorder import Recorder
 from optifire.runtime.runner import Runner
@@ -55,9 +56,9 @@ def tell_nobody(_: Job, __: Event, ___: datetime) -> None:
 class Rooms:
     """The rooms that an engine works with.
 
-    ``safety_timeout`` replaces timeouts in a replay, which has no ``standings`` either: nobody is
-    quarantined there. ``tell`` gives the host's session events to the jobs that handle events;
-    those of other jobs are heard from the commit bus.
+    ``safety_timeout`` replaces timeouts in a replay, which has neither ``standings`` nor
+    ``pauses``: nobody is quarantined or paused there. ``tell`` gives the host's session events to
+    the jobs that handle events; those of other jobs are heard from the commit bus.
     """
 
     clock: Clock
@@ -69,6 +70,7 @@ class Rooms:
     safety_timeout: float = 0.0
     standings: Standings | None = None
     tell: Tell = tell_nobody
+    pauses: Pauses | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class Engine:
         self._orchestrator = Orchestrator(
             self, in_step=pace.in_step, until=pace.until, stay=pace.stay
         )
-        self._streams = Streams(rooms.live, rooms.clock, self._orchestrator.work)
+        self.streams = Streams(rooms.live, rooms.clock, self._orchestrator.work, rooms.pauses)
 
     @property
     def program(self) -> Program:
@@ -182,9 +184,9 @@ class Engine:
         async with Supervisor(self._report) as self._supervisor:
             for name, work in rooms.items():
                 self._supervisor.room(name, work)
-            self._streams.apply(self._program.jobs, self.spawn)
+            self.streams.apply(self._program.jobs, self.spawn)
             await self._orchestrator.run()
-            self._streams.stop()
+            self.streams.stop()
             endless = self.pace.until is None or self.pace.stay
             return await self._supervisor.drain(grace if endless else None)
 
@@ -202,7 +204,7 @@ class Engine:
         self._program = program
         self._parts = self._make_parts()
         if self._supervisor is not None:
-            self._streams.apply(program.jobs, self.spawn)
+            self.streams.apply(program.jobs, self.spawn)
         self.rooms.clock.wake()
 
     def take_up(self, firings: Sequence[Firing], events: Sequence[EventRow]) -> None:
@@ -240,7 +242,7 @@ class Engine:
                 remedy=f"See its parts with `optifire runs --plugin {plugin_id}`",
             )
         now = self.rooms.clock.now()
-        firing = Firing(job, now, "manual", EVENT_GRACE, kind=RunKind.MANUAL, force=force)
+        firing = Firing(job, now, BY_HAND, EVENT_GRACE, kind=RunKind.MANUAL, force=force)
         self._planner.add(firing)
         self.rooms.clock.wake()
         return firing.key.run_id
@@ -281,4 +283,5 @@ class Engine:
             rooms.safety_timeout,
             rooms.standings,
             self._announce,
+            rooms.pauses,
         )

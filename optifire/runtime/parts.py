@@ -10,10 +10,11 @@ from optifire.core.job import Job
 from optifire.core.ledger import EventRow
 from optifire.core.ports import Clock
 from optifire.core.types import PluginId
-from optifire.runtime.admission import Snapshot, all_good
+from optifire.runtime.admission import Snapshot, all_good, nobody_paused
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.needs import ScheduleOf
 from optifire.runtime.overlap import LiveRuns
+from optifire.runtime.pauses import Pauses
 from optifire.runtime.recorder import Recorder
 from optifire.runtime.runner import Runner
 from optifire.runtime.slots import Slots
@@ -36,6 +37,8 @@ class Parts:
         Seconds of real time that replace every timeout in a replay; 0 elsewhere.
     standings
         Who keeps failing, and is kept from running; None where nobody ever is (replay).
+    pauses
+        Who is paused by a person; None where nobody can be (replay).
     announce
         Has the listeners of events started that a stream has published.
     """
@@ -54,12 +57,16 @@ class Parts:
     safety_timeout: float = 0.0
     standings: Standings | None = None
     announce: Callable[[Sequence[EventRow]], None] = lambda _: None
+    pauses: Pauses | None = None
 
     def snapshot(self, chain: tuple[str, ...]) -> Snapshot:
         """Give what gates may look at now; ``chain`` is the events that led here."""
         known = all_good if self.standings is None else self.standings.of
+        paused = nobody_paused if self.pauses is None else self.pauses.at
         clock, slots = self.clock, self.slots
-        return Snapshot(clock.now(), self.is_on, clock.timeless, chain, slots.most_mb, known)
+        return Snapshot(
+            clock.now(), self.is_on, clock.timeless, chain, slots.most_mb, known, paused
+        )
 
 
 def listeners_of(jobs: Mapping[PluginId, Job]) -> Mapping[str, tuple[PluginId, ...]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from optifire.core.ports import Clock
     from optifire.core.types import PluginId
     from optifire.runtime.overlap import LiveRuns
+    from optifire.runtime.pauses import Pauses
 
 #: Seconds before a stream that has ended runs again: twice as long each time, up to the longest,
 #: and from the first anew after one that lived for a minute.
@@ -40,12 +41,18 @@ class Streams:
         Gives the due instants of their runs.
     conduct
         Brings a run to its record.
+    pauses
+        Who is paused, and has no stream.
     """
 
-    def __init__(self, live: LiveRuns, clock: Clock, conduct: Conduct) -> None:
+    def __init__(
+        self, live: LiveRuns, clock: Clock, conduct: Conduct, pauses: Pauses | None = None
+    ) -> None:
         self._live = live
         self._clock = clock
         self._conduct = conduct
+        self._pauses = pauses
+        self._again: Callable[[], None] = lambda: None
         self._jobs: Mapping[PluginId, Job] = {}
         self._kept: set[PluginId] = set()
         self._stopping = asyncio.Event()
@@ -54,17 +61,28 @@ class Streams:
         """Have the streams among these jobs run, and no others; one that has changed ends first."""
         if self._clock.timeless:
             return  # a replay has no streams: nothing in it goes on by itself
+        self._again = partial(self.apply, jobs, spawn)
+        paused = {each for each in jobs if self._pauses is not None and self._pauses.of(each)}
         before = self._jobs
-        self._jobs = {each: job for each, job in jobs.items() if job.schedule.continuous}
+        self._jobs = {
+            each: job
+            for each, job in jobs.items()
+            if job.schedule.continuous and each not in paused
+        }
         for plugin_id, job in before.items():
             now = self._jobs.get(plugin_id)
             if now is None:
-                self._end(plugin_id, "it was switched off")
+                what = "paused" if plugin_id in paused else "switched off"
+                self._end(plugin_id, f"it was {what}")
             elif (now.code, now.config_hash) != (job.code, job.config_hash):
                 self._end(plugin_id, "its code or configuration has changed")
         for plugin_id in self._jobs.keys() - self._kept:
             self._kept.add(plugin_id)
             spawn(f"stream {plugin_id}", partial(self._keep, plugin_id))
+
+    def refresh(self) -> None:
+        """Look again at who is paused: theirs end, and those of who no longer is begin."""
+        self._again()
 
     def stop(self) -> None:
         """End all of them."""

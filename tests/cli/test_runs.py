@@ -141,7 +141,8 @@ def test_why_tells_the_last_run_what_it_waited_for_and_the_next(
 ) -> None:
     words = ("why", "risk_vol_target", "--at", "2018-11-23", "--json")
     shape = optifire("--home", home, *words).json
-    told = {"plugin_id", "last", "waited_for", "status", "reason", "quarantined", "next"}
+    told = {"plugin_id", "last", "waited_for", "status", "reason", "next"}
+    told |= {"quarantined", "paused"}
     assert shape.keys() == told
     assert shape["last"]["run_id"] == "risk_vol_target@20181123T180000Z"
     assert shape["waited_for"] == [{"name": "vol_forecast", "run_id": GARCH, "status": "succeeded"}]
@@ -233,6 +234,8 @@ def test_a_run_as_of_an_instant_touches_no_ledger_but_the_one_it_is_given(
 
 class FakeService:
     """A service that knows three plugins: one succeeds, one fails, all others are unknown."""
+
+    pausing: Any = None
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, bool]] = []

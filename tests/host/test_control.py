@@ -32,7 +32,7 @@ class FakeService:
 
     def __init__(self) -> None:
         self.asked: list[tuple[object, ...]] = []
-        self.backing = self
+        self.backing = self.pausing = self
         self.begun = asyncio.Event()
         self.release = asyncio.Event()
 
@@ -67,6 +67,14 @@ class FakeService:
 
     def stop(self) -> None:
         self.asked.append(("stop",))
+
+    async def pause(self, plugin_id: str | None, *, who: str, why: str) -> dict[str, Any]:
+        self.asked.append(("pause", plugin_id, who, why))
+        return {"ok": True}
+
+    async def resume(self, plugin_id: str | None, *, who: str, why: str) -> dict[str, Any]:
+        self.asked.append(("resume", plugin_id, who, why))
+        return {"ok": True}
 
 
 @pytest.fixture
@@ -174,7 +182,8 @@ async def test_a_line_that_is_too_long_is_refused(path: Path) -> None:
 async def test_an_unknown_command_names_the_known_ones(path: Path) -> None:
     with pytest.raises(UsageError, match="no command 'halt'") as caught:
         await asked(path, "halt")
-    assert "backup, cancel, health, reload, run, status, stop" in caught.value.remedy
+    named = "backup, cancel, health, pause, reload, resume, run, status, stop"
+    assert named in caught.value.remedy
 
 
 @pytest.mark.usefixtures("server")
@@ -280,6 +289,28 @@ async def test_run_passes_reason_and_force_on_and_gives_a_record(
     assert record["run_id"] == "fe_garch@20181123T180000Z"
     assert record["status"] == "succeeded"
     assert record["due"] == "2018-11-23T18:00:00Z"
+
+
+@pytest.mark.usefixtures("server")
+async def test_pause_and_resume_say_for_whom_by_whom_and_why(
+    path: Path, service: FakeService
+) -> None:
+    await asked(path, "pause", plugin_id="fe_garch", who="eva", why="odd data")
+    await asked(path, "resume", all=True)
+    assert service.asked == [
+        ("pause", "fe_garch", "eva", "odd data"),
+        ("resume", None, "a program", ""),
+    ]
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("fields", [{}, {"plugin_id": "a", "all": True}, {"all": "yes"}])
+async def test_a_pause_of_nobody_or_of_one_and_all_is_refused(
+    path: Path, service: FakeService, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError):
+        await asked(path, "pause", **fields)
+    assert service.asked == []
 
 
 @pytest.mark.usefixtures("server")

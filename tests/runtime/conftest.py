@@ -27,6 +27,7 @@ from optifire.runtime.cycle import Cycle, CycleEnd
 from optifire.runtime.engine import Engine, Pace, Program, Rooms
 from optifire.runtime.overlap import LiveRuns
 from optifire.runtime.parts import Parts, listeners_of
+from optifire.runtime.pauses import Pauses
 from optifire.runtime.recorder import LiveRecorder, Recorder, ReplayRecorder
 from optifire.runtime.runner import Runner
 from optifire.runtime.slots import Slots
@@ -185,6 +186,7 @@ class World:
     slots: Slots = field(default_factory=lambda: Slots(4))
     replaying: bool = False
     standings: Standings | None = None
+    pauses: Pauses | None = None
 
     def __post_init__(self) -> None:
         self.worker = FakeWorker(self.bodies)
@@ -233,7 +235,7 @@ class World:
         return Parts(
             self.jobs, self.graph(), listeners_of(self.jobs), self.clock, self.recorder(), runner,
             self.slots, self.live, self.board, lambda job: job.plugin_id not in self.off,
-            lambda plugin_id: self.jobs[plugin_id].schedule, standings=self.standings,
+            lambda name: self.jobs[name].schedule, standings=self.standings, pauses=self.pauses,
         )  # fmt: skip
 
     async def cycle(self, *names: str, due: datetime = NOON, turn: int = 0) -> CycleEnd:
@@ -243,9 +245,8 @@ class World:
         return await Cycle(firings, self.parts()).run()
 
     def row(self, name: str, due: datetime = NOON) -> RunRow:
-        found = [
-            r for r in self.store.rows.values() if r.key.plugin_id == name and r.key.due == due
-        ]
+        rows = self.store.rows.values()
+        found = [r for r in rows if r.key.plugin_id == name and r.key.due == due]
         assert len(found) == 1, found
         return found[0]
 
@@ -340,9 +341,10 @@ class Stage:
         self.recorder = LiveRecorder(world.store, world.board, world.clock, self.heard.append)
         recorder: Recorder = world.recorder() if world.replaying else self.recorder
         runner = Runner(dict.fromkeys(Placement, world.worker), world.clock)
+        rooms = Rooms(world.clock, recorder, runner, world.board, world.slots, world.live)
         self.engine = Engine(
             self.program(),
-            Rooms(world.clock, recorder, runner, world.board, world.slots, world.live),
+            replace(rooms, pauses=world.pauses),
             pace or Pace(),
             start=start,
             since=since or {},
@@ -393,7 +395,6 @@ def world() -> Iterator[World]:
 @pytest.fixture(scope="session")
 def kit() -> SimpleNamespace:
     """Hand out the helpers of this file, which tests cannot import."""
-    shared = (World, Stage, Gate, FakeStore, FakeWorker, FakeTimer)
-    helpers = (enc, dec, outputs, fails, leaves, let_others_run)
-    by_name = {each.__name__: each for each in (*shared, *helpers)}
+    shared = (World, Stage, Gate, FakeStore, FakeWorker, FakeTimer, enc, dec, outputs, fails)
+    by_name = {each.__name__: each for each in (*shared, leaves, let_others_run)}
     return SimpleNamespace(**by_name, noon=NOON, start=START)

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from optifire.core.calendar import AlwaysOpen, RegularHours, SessionTable
-from optifire.core.firing import Firing
+from optifire.core.firing import BY_HAND, Firing
 from optifire.core.job import MOST_TURNS, Code, Job, Overlap, Placement
 from optifire.core.run import RunKind
 from optifire.core.schedule import parse_schedule
 from optifire.core.types import PluginId
 from optifire.runtime.admission import NonRun, Snapshot, admit
+from optifire.runtime.pauses import Pause
 from optifire.runtime.quarantine import Standing
 
 NOON = datetime(2018, 11, 23, 12, tzinfo=UTC)
@@ -62,6 +63,8 @@ QUARANTINED = (
     "refused(quarantined: 5 runs in a row went wrong since 2018-11-23T12:00:00Z, the last one: "
     "failed (ValueError: x); its first occurrence from 2018-11-23T13:00:00Z on is a trial)"
 )
+PAUSE = Pause(NOON, "by eva: odd data")
+PAUSED = "skipped(paused: since 2018-11-23T12:00:00Z by eva: odd data)"
 OPEN = "missed(late: the market opened before the machine was idle)"
 
 
@@ -86,6 +89,13 @@ OPEN = "missed(late: the market opened before the machine was idle)"
         (firing(category="exec"), snapshot(standing_of=lambda _: HELD), QUARANTINED),
         (firing(kind=RunKind.MANUAL), snapshot(standing_of=lambda _: HELD), ""),
         (firing(), snapshot(NOON + 60 * MINUTE, standing_of=lambda _: HELD), ""),
+        (firing(), snapshot(pause_of=lambda _, __: PAUSE), PAUSED),
+        (firing(category="risk"), snapshot(pause_of=lambda _, __: PAUSE), PAUSED),
+        (firing(category="exec"), snapshot(pause_of=lambda _, __: PAUSE), PAUSED),
+        (firing(turn=1), snapshot(pause_of=lambda _, __: PAUSE), PAUSED),
+        (firing(kind=RunKind.MANUAL), snapshot(pause_of=lambda _, __: PAUSE), PAUSED),
+        (replace(firing(kind=RunKind.MANUAL), trigger=BY_HAND),
+         snapshot(pause_of=lambda _, __: PAUSE), ""),
         (firing(), snapshot(NOON + 999 * MINUTE), ""),
         (firing(idle=True), snapshot(), OPEN),
         (firing(idle=True), snapshot(timeless=True), ""),
