@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from optifire.app.backing import LOOK
+from optifire.app.quiet import is_quiet
 from optifire.app.warming import keep_warm
 from optifire.core.errors import OptifireError
 from optifire.host.watch import changes
@@ -30,6 +31,8 @@ CALENDAR_DELAY = 20.0
 CALENDAR_PERIOD = 86400.0
 #: A table built longer ago than this is built anew.
 TABLE_AGE = timedelta(days=7)
+#: Seconds after the start, and then between two looks at what retention no longer keeps.
+PRUNING_DELAY, PRUNING_PERIOD = 120.0, 3600.0
 #: Seconds between two samples of what the service uses while nobody asks; who does, gets a new one.
 METER_PERIOD = 10.0
 #: Seconds between two looks at how late the event loop is.
@@ -49,6 +52,7 @@ def rooms_of(service: Service) -> Mapping[str, Work]:
         "zygotes": lambda: keep_zygotes(service),
         "residents": service.placing.residing.run,
         "daily backup": lambda: keep_backing_up(service),
+        "retention": lambda: keep_pruning(service),
         "systemd": lambda: keep_notifying(service),
     }
 
@@ -117,6 +121,18 @@ async def keep_backing_up(service: Service) -> None:
         if settings.backup.daily and not service.recorded:
             wait = await service.backing.daily(await service.catalogs.calendars.market(settings))
         await real_pause(wait)
+
+
+async def keep_pruning(service: Service) -> None:
+    """Remove what retention no longer keeps, in slices that nobody notices."""
+    await real_pause(PRUNING_DELAY)
+    while True:
+        settings = service.backing.settings()
+        market = await service.catalogs.calendars.market(settings)
+        now = service.engine.rooms.clock.now()
+        quiet = service.recorded or market.always_open or is_quiet(market, now)
+        await service.pruning.go(settings.retention, now, quiet=quiet)
+        await real_pause(PRUNING_PERIOD)
 
 
 async def keep_notifying(service: Service) -> None:

@@ -11,6 +11,7 @@ from optifire.app.backing import Backing
 from optifire.app.inlining import demotion_note
 from optifire.app.joining import Catalogs, Configuration, read_configuration
 from optifire.app.pausing import Pausing
+from optifire.app.pruning import Pruning
 from optifire.app.status import (
     RunBoard,
     context_of,
@@ -26,7 +27,7 @@ from optifire.host.catalog import Catalog, difference
 from optifire.host.reload import check_change, watched
 from optifire.ops.health import Level
 from optifire.ops.meter import Meter
-from optifire.runtime.clock import monotonic, wall_now
+from optifire.runtime.clock import monotonic, real_pause, wall_now
 from optifire.runtime.engine import NO_ROOMS, Engine
 from optifire.runtime.pauses import Pauses
 from optifire.store.codec import iso
@@ -87,6 +88,9 @@ class Service:
         self._refused: OptifireError | None = None
         self._crashes = crashes
         self._state = "starting"
+        self.pruning = Pruning(
+            home.database(self.environment), recorder.intend, monotonic, real_pause
+        )
         self.backing = Backing(home, self.environment, lambda: self._configuration.settings)
         self.pausing = Pausing(
             engine.rooms.pauses or Pauses(),

@@ -95,12 +95,12 @@ def runs(arguments: argparse.Namespace, output: Output) -> int:
     """List runs, the latest due first."""
     from optifire.cli.house import home_of, zone_of
     from optifire.cli.ledgers import ledger_of, wait_for
-    from optifire.cli.records import runs_table
+    from optifire.cli.records import rollups_table, runs_table
     from optifire.cli.times import parse_instant
     from optifire.core.ledger import RunFilter
 
     home = home_of(arguments)
-    tz = zone_of(home)
+    tz = "UTC" if arguments.rollup else zone_of(home)
     path = ledger_of(home, arguments.db)
     which = RunFilter(
         plugin_id=arguments.plugin,
@@ -109,11 +109,14 @@ def runs(arguments: argparse.Namespace, output: Output) -> int:
         until=parse_instant(arguments.until, tz, "--until", end=True) if arguments.until else None,
         limit=arguments.limit,
     )
-    found = wait_for(_runs(path, which)) if path is not None else []
+    listed = _rollups if arguments.rollup else _runs
+    found = wait_for(listed(path, which)) if path is not None else []
     if path is None:
         output.note("note: nothing has run in this home yet; `optifire up` starts it")
     if output.json:
         output.data(found)
+    elif found and arguments.rollup:
+        rollups_table(found, output)
     elif found:
         runs_table(found, tz, output)
     elif path is not None:
@@ -128,6 +131,14 @@ async def _runs(path: Path, which: RunFilter) -> list[dict[str, Any]]:
 
     async with reading(path) as ledger:
         return [record_of(row, to_json) for row in await ledger.runs(which)]
+
+
+async def _rollups(path: Path, which: RunFilter) -> list[dict[str, Any]]:
+    from optifire.cli.ledgers import reading
+    from optifire.host.records import rollup_of
+
+    async with reading(path) as ledger:
+        return [rollup_of(each) for each in await ledger.rollups(which)]
 
 
 def run_info(arguments: argparse.Namespace, output: Output) -> int:
@@ -187,6 +198,7 @@ COMMANDS = (
             "runs --limit 20",
             "runs --plugin alpha_vrp --status skipped --since 2018-11-01",
             "runs --db replay.db --json",
+            "runs --rollup --plugin fe_garch --since 2018-11-01",
         ),
         (
             option("--plugin", metavar="ID", help="only those of one plugin"),
@@ -198,6 +210,11 @@ COMMANDS = (
             ),
             option("--since", metavar="INSTANT", help="due at or after this"),
             option("--until", metavar="INSTANT", help="due at or before this; a date is whole"),
+            option(
+                "--rollup",
+                action="store_true",
+                help="what they came to by UTC day, plugin and status, removed runs included",
+            ),
             option("--limit", type=limit, default=50, metavar="N", help="at most (default: 50)"),
             DB,
         ),

@@ -35,6 +35,14 @@ def runs_table(records: Sequence[Mapping[str, Any]], tz: str, output: Output) ->
     output.table(["due", "plugin", "status", "cpu ms", "mem MB", "wall ms", "reason"], rows)
 
 
+def rollups_table(rollups: Sequence[Mapping[str, Any]], output: Output) -> None:
+    """Print what runs came to, a line for each day, plugin and status."""
+    keys = ("day", "plugin_id", "status", "count", "attempts", "cpu_ms", "most_cpu_ms")
+    rows = [[each[key] for key in (*keys, "most_mem_mb")] for each in rollups]
+    titles = ["day (UTC)", "plugin", "status", "count", "attempts", "cpu ms", "most", "most MB"]
+    output.table(titles, rows)
+
+
 def _remark(record: Mapping[str, Any]) -> str:
     """Give what a person should know beside the status."""
     said = record["error"] or record["reason"] or ""

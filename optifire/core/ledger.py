@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from optifire.core.budget import UNKNOWN_USAGE, Budget, Usage
 from optifire.core.run import Failure, Reason, RunKey, RunKind, RunStatus, Source, check_move
@@ -171,6 +171,8 @@ class Batch:
     configs: list[ConfigVersion] = field(default_factory=list)
     #: Facts about this ledger itself, by name (parameters and digest of a replay).
     meta: dict[str, str] = field(default_factory=dict)
+    #: Runs that have had their time: they go with all that hangs on them, into the roll-ups.
+    pruned: list[RunId] = field(default_factory=list)
 
     def extend(self, other: Batch) -> None:
         """Take over the rows of another batch, after one's own."""
@@ -184,6 +186,7 @@ class Batch:
         self.events_taken += other.events_taken
         self.configs += other.configs
         self.meta |= other.meta
+        self.pruned += other.pruned
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to write."""
@@ -198,6 +201,7 @@ class Batch:
             or self.events_taken
             or self.configs
             or self.meta
+            or self.pruned
         )
 
 
@@ -262,3 +266,41 @@ class RunFilter:
     until: datetime | None = None
     limit: int = 50
     kind: RunKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """What the runs of one plugin came to on one UTC day of their due, by status.
+
+    ``count`` are occurrences, ``cpu_ms`` is the processor time of all together; the largest
+    figures are None where none was measured.
+    """
+
+    plugin_id: PluginId
+    day: date
+    status: RunStatus
+    count: int
+    attempts: int
+    cpu_ms: float
+    most_cpu_ms: float | None
+    most_mem_mb: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Which runs have had their time: due before an instant, or beyond the newest of a plugin.
+
+    Attributes
+    ----------
+    before
+        Runs due earlier may go.
+    most
+        So many runs of each plugin stay, the newest.
+    least
+        So many of each plugin, kind and status stay whatever their age: the schedule goes on from
+        the latest, and whoever keeps failing is known by them.
+    """
+
+    before: datetime
+    most: int
+    least: int = 10

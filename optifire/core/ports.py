@@ -18,10 +18,12 @@ from optifire.core.ledger import (
     ConfigVersion,
     ContextValue,
     EventRow,
+    Limits,
     LogRow,
     NoteRow,
     Recovered,
     Rejected,
+    Rollup,
     RunFilter,
     RunRecord,
     RunRow,
@@ -294,6 +296,16 @@ class Ledger(Protocol):
 
     async def statuses(self) -> Mapping[str, Mapping[str, int]]:
         """Count occurrences: plugin id -> status -> how many."""
+
+    async def prunable(self, limits: Limits, most: int) -> Sequence[RunId]:
+        """List runs beyond the limits that nothing needs any more, the earliest due first."""
+
+    async def rollups(self, which: RunFilter) -> Sequence[Rollup]:
+        """Give what ended runs came to by plugin, day and status, the latest day first.
+
+        Those that are still there and those that were removed. Of the filter, plugin, status, days
+        and limit count.
+        """
 
     async def meta(self) -> Mapping[str, str]:
         """Give the facts about this ledger itself."""

@@ -287,6 +287,22 @@ CONFIG_FIELDS: tuple[Setting, ...] = (
         minimum=1,
         maximum=3650,
     ),
+    Setting(
+        "retention.days",
+        Kind.COUNT,
+        "Runs due longer ago are removed; their daily roll-ups stay.",
+        default=400,
+        minimum=7,
+        maximum=36500,
+    ),
+    Setting(
+        "retention.runs",
+        Kind.COUNT,
+        "How many runs of each plugin stay at most; their daily roll-ups stay all.",
+        default=20000,
+        minimum=100,
+        maximum=10000000,
+    ),
 )
 
 
@@ -348,6 +364,14 @@ class BackupSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """How long runs stay in the ledger: by days, and by the number of each plugin's."""
+
+    days: int = 400
+    runs: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What config.yaml comes to."""
 
@@ -356,3 +380,4 @@ class Settings:
     demo: DemoSettings = DemoSettings()
     market: MarketSettings = MarketSettings()
     backup: BackupSettings = BackupSettings()
+    retention: RetentionSettings = RetentionSettings()

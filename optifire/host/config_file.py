@@ -10,6 +10,7 @@ from optifire.core.settings import (
     DataSettings,
     DemoSettings,
     MarketSettings,
+    RetentionSettings,
     Settings,
     SystemSettings,
 )
@@ -53,6 +54,7 @@ def settings_of(document: Document) -> Settings:
         demo=DemoSettings(**values.get("demo", {})),
         market=MarketSettings(**values.get("market", {})),
         backup=BackupSettings(**values.get("backup", {})),
+        retention=RetentionSettings(**values.get("retention", {})),
     )
     findings = _contradictions(settings, document)
     if findings:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optifire.core.errors import OptifireError
-    from optifire.core.ledger import AttemptRow, RunRow
+    from optifire.core.ledger import AttemptRow, Rollup, RunRow
     from optifire.core.run import Failure, Source
     from optifire.core.types import Encoded
 
@@ -88,6 +88,20 @@ def attempt_of(row: AttemptRow) -> dict[str, Any]:
         "wall_ms": _rounded(row.usage.wall_ms),
         "error": failure_text(row.failure),
         "traceback": row.failure.traceback if row.failure else "",
+    }
+
+
+def rollup_of(rollup: Rollup) -> dict[str, Any]:
+    """Give what the runs of a plugin came to on a UTC day, by status."""
+    return {
+        "day": rollup.day.isoformat(),
+        "plugin_id": rollup.plugin_id,
+        "status": rollup.status.value,
+        "count": rollup.count,
+        "attempts": rollup.attempts,
+        "cpu_ms": _rounded(rollup.cpu_ms),
+        "most_cpu_ms": _rounded(rollup.most_cpu_ms),
+        "most_mem_mb": _rounded(rollup.most_mem_mb),
     }
 
 

@@ -17,10 +17,12 @@ from optifire.core.ledger import (
     ConfigVersion,
     ContextValue,
     EventRow,
+    Limits,
     LogRow,
     NoteRow,
     Recovered,
     Rejected,
+    Rollup,
     RunFilter,
     RunRecord,
     RunRow,
@@ -28,6 +30,7 @@ from optifire.core.ledger import (
 )
 from optifire.core.run import TERMINAL
 from optifire.core.types import RunId
+from optifire.store.memory_rollups import add_run, beyond, matching
 from optifire.store.memory_state import WHERE, State, apply, check, cursors, order
 from optifire.store.memory_tables import MemorySnapshot, MemoryTables
 
@@ -166,10 +169,28 @@ class MemoryLedger:
     async def statuses(self) -> Mapping[str, Mapping[str, int]]:
         """Count occurrences: plugin id -> status -> how many."""
         counted: dict[str, dict[str, int]] = {}
-        for run in self._state.runs.values():
-            of = counted.setdefault(run.key.plugin_id, {})
-            of[run.status.value] = of.get(run.status.value, 0) + run.count
+        state = self._state
+        ends = [(run.key.plugin_id, run.status, run.count) for run in state.runs.values()]
+        ends += [(each.plugin_id, each.status, each.count) for each in state.rollups.values()]
+        for plugin_id, status, count in ends:
+            of = counted.setdefault(plugin_id, {})
+            of[status.value] = of.get(status.value, 0) + count
         return counted
+
+    async def prunable(self, limits: Limits, most: int) -> Sequence[RunId]:
+        """List runs beyond the limits that nothing needs any more, the earliest due first."""
+        state = self._state
+        needed = {value.run_id for value in state.values.values()}
+        needed |= {event.run_id for events in state.waiting.values() for event in events}
+        return [run.run_id for run in beyond(state.runs.values(), limits, needed)[:most]]
+
+    async def rollups(self, which: RunFilter) -> Sequence[Rollup]:
+        """Give what ended runs came to by plugin, day and status, the latest day first."""
+        together = dict(self._state.rollups)
+        for run in self._state.runs.values():
+            if run.status in TERMINAL:
+                add_run(together, run)
+        return matching(together.values(), which)
 
     async def meta(self) -> Mapping[str, str]:
         """Give the facts about this ledger itself."""

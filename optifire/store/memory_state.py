@@ -15,11 +15,13 @@ from optifire.core.ledger import (
     EventRow,
     LogRow,
     NoteRow,
+    Rollup,
     RunRow,
     Statement,
 )
 from optifire.core.run import TERMINAL, Failure, Reason, RunKind, RunStatus
 from optifire.core.types import Encoded, PluginId, RunId
+from optifire.store.memory_rollups import RollupKey, add_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,6 +44,7 @@ class State:
     notes: list[NoteRow] = field(default_factory=list)
     configs: list[ConfigVersion] = field(default_factory=list)
     meta: dict[str, str] = field(default_factory=dict)
+    rollups: dict[RollupKey, Rollup] = field(default_factory=dict)
     start: int = 0
     clean: bool = True
 
@@ -60,6 +63,9 @@ def check(state: State, batch: Batch) -> None:
             raise _bug(f"the run {run.run_id} has ended and cannot change")
         if run.status in TERMINAL:
             ended.add(run.run_id)
+    for run_id in batch.pruned:
+        if run_id in state.runs and state.runs[run_id].status not in TERMINAL:
+            raise _bug(f"the run {run_id} has not ended and stays")
     known = {run.run_id for run in batch.runs}
     for run_id in _owners(batch):
         if run_id not in state.runs and run_id not in known:
@@ -104,6 +110,8 @@ def apply(state: State, batch: Batch, failures: Mapping[RunId, Failure]) -> None
     state.notes += batch.notes
     state.configs += batch.configs
     state.meta |= batch.meta
+    for run_id in batch.pruned:
+        prune(state, run_id)
 
 
 def _apply_effects(state: State, batch: Batch, failures: Mapping[RunId, Failure]) -> None:
@@ -149,6 +157,16 @@ def _stored_attempt(attempt: AttemptRow, failure: Failure | None) -> AttemptRow:
         return replace(attempt)
     reason = Reason("error", failure.message)
     return replace(attempt, status=RunStatus.FAILED, reason=reason, failure=failure)
+
+
+def prune(state: State, run_id: RunId) -> None:
+    """Remove a run with all that hangs on it; its figures go into the roll-up of its day."""
+    run = state.runs.pop(run_id, None)
+    if run is None:
+        return
+    add_run(state.rollups, run)
+    for each in (state.attempts, state.events, state.logs, state.writes):
+        each.pop(run_id, None)
 
 
 def cursors(state: State) -> dict[PluginId, datetime]:

@@ -31,6 +31,7 @@ class Packed:
     taken: Sequence[tuple[int, int]] = ()
     configs: Sequence[Row] = ()
     meta: Sequence[tuple[str, str]] = ()
+    pruned: Sequence[RunId] = ()
 
     def is_plain(self) -> bool:
         """Tell whether there is nothing but runs whose values are all small."""
@@ -45,6 +46,7 @@ class Packed:
             or self.taken
             or self.configs
             or self.meta
+            or self.pruned
         )
 
 
@@ -69,6 +71,7 @@ def pack(batch: Batch) -> Packed:
         packed.configs = rows.encode_configs(batch.configs)
     if batch.meta:
         packed.meta = tuple(batch.meta.items())
+    packed.pruned = tuple(batch.pruned)
     return packed
 
 
@@ -89,4 +92,5 @@ def join(parts: Sequence[Packed]) -> Packed:
         taken=[row for part in rest for row in part.taken],
         configs=[row for part in rest for row in part.configs],
         meta=[row for part in rest for row in part.meta],
+        pruned=[row for part in rest for row in part.pruned],
     )

@@ -277,7 +277,105 @@ LIMIT ?2
 SELECT key, value FROM meta ORDER BY key
 
 -- name: statuses
-SELECT plugin_id, status, sum(count) FROM runs GROUP BY plugin_id, status
+SELECT plugin_id, status, sum(count)
+FROM (
+    SELECT plugin_id, status, count FROM runs
+    UNION ALL
+    SELECT plugin_id, status, count FROM rollups
+)
+GROUP BY plugin_id, status
+
+-- name: rollups
+-- Days are those of UTC; runs that are still there count like those that were removed.
+SELECT
+    plugin_id, day, status, sum(count), sum(attempts), sum(cpu_ms), max(most_cpu_ms),
+    max(most_mem_mb)
+FROM (
+    SELECT plugin_id, day, status, count, attempts, cpu_ms, most_cpu_ms, most_mem_mb FROM rollups
+    UNION ALL
+    SELECT
+        plugin_id, due_us / 86400000000, status, count, attempts, coalesce(cpu_ms, 0.0), cpu_ms,
+        mem_mb
+    FROM runs
+    WHERE status NOT IN ('due', 'running')
+)
+WHERE
+    (:plugin_id IS NULL OR plugin_id = :plugin_id)
+    AND (:status IS NULL OR status = :status)
+    AND (:since IS NULL OR day >= :since)
+    AND (:until IS NULL OR day <= :until)
+GROUP BY plugin_id, day, status
+ORDER BY day DESC, plugin_id, status
+LIMIT :limit
+
+-- name: prunable
+-- What is never given: the newest of each plugin, kind and status, runs of an instant at which one
+-- has not ended, and those whose events are still to start somebody. Producers of the context are
+-- left out by the reader.
+WITH placed AS (
+    SELECT
+        plugin_id, due_us, turn, kind, status, id,
+        row_number() OVER (
+            PARTITION BY plugin_id ORDER BY due_us DESC, turn DESC, kind DESC
+        ) AS place,
+        row_number() OVER (
+            PARTITION BY plugin_id, kind, status ORDER BY due_us DESC, turn DESC
+        ) AS among
+    FROM runs
+)
+
+SELECT plugin_id, due_us, turn, kind
+FROM placed
+WHERE
+    (due_us < :before OR place > :most)
+    AND among > :least
+    AND status NOT IN ('due', 'running')
+    AND id NOT IN (SELECT run FROM events WHERE taken = 0)
+    AND due_us NOT IN (SELECT due_us FROM runs WHERE status IN ('due', 'running'))
+ORDER BY due_us, turn, plugin_id, kind
+LIMIT :limit
+
+-- name: producers
+SELECT DISTINCT run_id FROM context
+
+-- name: values_of_runs
+SELECT sha256 FROM run_blobs WHERE run IN (SELECT value FROM json_each(?1))
+UNION
+SELECT blob FROM events
+WHERE run IN (SELECT value FROM json_each(?1)) AND blob IS NOT NULL
+
+-- name: roll_up
+INSERT INTO rollups (
+    plugin_id, day, status, count, attempts, cpu_ms, most_cpu_ms, most_mem_mb
+)
+SELECT
+    plugin_id, due_us / 86400000000 AS on_day, status, sum(count), sum(attempts), total(cpu_ms),
+    max(cpu_ms), max(mem_mb)
+FROM runs
+WHERE id IN (SELECT value FROM json_each(?))
+GROUP BY plugin_id, on_day, status
+ON CONFLICT (plugin_id, day, status) DO UPDATE SET
+    count = count + excluded.count,
+    attempts = attempts + excluded.attempts,
+    cpu_ms = cpu_ms + excluded.cpu_ms,
+    most_cpu_ms = max(
+        coalesce(most_cpu_ms, excluded.most_cpu_ms), coalesce(excluded.most_cpu_ms, most_cpu_ms)
+    ),
+    most_mem_mb = max(
+        coalesce(most_mem_mb, excluded.most_mem_mb), coalesce(excluded.most_mem_mb, most_mem_mb)
+    )
+
+-- name: prune_runs
+-- Attempts, writes, events, logs and names of large values go with their run.
+DELETE FROM runs WHERE id IN (SELECT value FROM json_each(?))
+
+-- name: prune_blobs
+DELETE FROM blobs
+WHERE sha256 IN (SELECT value FROM json_each(?))
+AND NOT EXISTS (SELECT 1 FROM run_blobs WHERE run_blobs.sha256 = blobs.sha256)
+AND NOT EXISTS (SELECT 1 FROM context WHERE context.blob = blobs.sha256)
+AND NOT EXISTS (SELECT 1 FROM events WHERE events.blob = blobs.sha256)
+RETURNING sha256
 
 -- name: cursors
 -- The latest accounted instant of each plugin: one search backwards in its last week.

@@ -10,8 +10,10 @@ from optifire.core.ledger import (
     ConfigVersion,
     ContextValue,
     EventRow,
+    Limits,
     LogRow,
     NoteRow,
+    Rollup,
     RunFilter,
     RunRecord,
     RunRow,
@@ -24,7 +26,7 @@ from optifire.store.codec import to_us
 from optifire.store.fetching import events_from, runs_from, values_from
 from optifire.store.ledgerfile import LedgerFile
 from optifire.store.queries import query
-from optifire.store.rows import ID, Row
+from optifire.store.rows import DAY_US, ID, Row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -150,6 +152,24 @@ class LedgerReader:
             counted.setdefault(plugin_id, {})[status] = count
         return counted
 
+    async def prunable(self, limits: Limits, most: int) -> Sequence[RunId]:
+        """List runs beyond the limits that nothing needs any more, the earliest due first."""
+        needed = {run_id for (run_id,) in await self._file.rows(query("producers"))}
+        asked = {
+            "before": to_us(limits.before),
+            "most": limits.most,
+            "least": limits.least,
+            "limit": most + len(needed),
+        }
+        found = await self._file.rows(query("prunable"), asked)
+        names = (rows.decode_key(row).run_id for row in found)
+        return [name for name in names if name not in needed][:most]
+
+    async def rollups(self, which: RunFilter) -> Sequence[Rollup]:
+        """Give what ended runs came to by plugin, day and status, the latest day first."""
+        found = await self._file.rows(query("rollups"), _days(which))
+        return [rows.decode_rollup(row) for row in found]
+
     async def meta(self) -> Mapping[str, str]:
         """Give the facts about this ledger itself."""
         return dict(await self._file.rows(query("meta")))
@@ -205,5 +225,16 @@ def _values(which: RunFilter) -> dict[str, object]:
         "kind": None if which.kind is None else which.kind.value,
         "since": codec.maybe_us(which.since),
         "until": codec.maybe_us(which.until),
+        "limit": which.limit,
+    }
+
+
+def _days(which: RunFilter) -> dict[str, object]:
+    """Give a filter in whole days of UTC since the epoch."""
+    return {
+        "plugin_id": which.plugin_id,
+        "status": which.status,
+        "since": None if which.since is None else codec.to_us(which.since) // DAY_US,
+        "until": None if which.until is None else codec.to_us(which.until) // DAY_US,
         "limit": which.limit,
     }

@@ -14,6 +14,7 @@ from optifire.core.ledger import (
     EventRow,
     LogRow,
     NoteRow,
+    Rollup,
     RunRow,
 )
 from optifire.core.run import Failure, Reason, RunKey, RunKind, RunStatus
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 #: One row as SQLite takes and gives it.
 Row = tuple[Any, ...]
+
+#: Microseconds of a day of UTC: it has no leap seconds here.
+DAY_US = 86_400_000_000
 
 #: Above this many bytes a value lives in a file of its own.
 BLOB_LIMIT = 64 * 1024
@@ -294,3 +298,9 @@ def encode_configs(versions: Sequence[ConfigVersion]) -> list[Row]:
 def decode_config(row: Row) -> ConfigVersion:
     """Make a configuration version from its tuple."""
     return ConfigVersion(row[0], from_us(row[1]), row[2], codec.decode_texts(row[3]))
+
+
+def decode_rollup(row: Row) -> Rollup:
+    """Make a roll-up from its columns."""
+    plugin_id, day, status, *figures = row
+    return Rollup(PluginId(plugin_id), from_us(day * DAY_US).date(), RunStatus(status), *figures)

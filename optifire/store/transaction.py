@@ -11,6 +11,7 @@ from optifire.core.types import RunId
 from optifire.store import codec, rows
 from optifire.store.blobs import BlobFiles, hash_of
 from optifire.store.numbering import Numbering
+from optifire.store.pruning import Pruner
 from optifire.store.queries import Insert, query
 from optifire.store.rows import BLOB_LIMIT
 from optifire.store.tables import TableWriter, TransactionLostError
@@ -55,6 +56,7 @@ class Transactor:
         self._path = path
         self._replaced = False
         self._numbers = Numbering(connection, str(path))
+        self._pruner = Pruner(connection, blobs, str(path))
         self._reload()
 
     def _reload(self) -> None:
@@ -62,6 +64,7 @@ class Transactor:
         self._guard.owners.clear()
         self._guard.owners.update(self._connection.execute(query("owners")).fetchall())
         self._numbers.reload()
+        self._pruner.rolled_back()
         names = self._connection.execute(query("context_blob_names"))
         self._names_with_blobs = {name for (name,) in names}
 
@@ -101,9 +104,12 @@ class Transactor:
         failures = self._write_tables(packed, known) if packed.writes else {}
         self._write_runs(packed, sizes, failures)
         self._write_rest(packed, failures)
+        if packed.pruned:  # last: what this transaction writes may need the same large values
+            self._pruner.prune(packed.pruned)
         self._held = hold
         if not hold:
             self._connection.execute("COMMIT")
+            self._pruner.committed()
         self._note_blobs(packed)
         return failures
 
@@ -184,7 +190,8 @@ class Transactor:
         )
 
     def sweep_replaced(self) -> None:
-        """Remove files whose last row is gone, when a value that had one got a new value."""
+        """Remove files whose last row is gone, with its run or because a value was replaced."""
+        self._pruner.remove_files()
         if self._replaced:
             self.sweep()
             self._replaced = False

@@ -166,7 +166,7 @@ class Writer:
             return
         self._answer(group, [_rejected(job, failures) for job in group])
         if self.between is not None:
-            self.between(sum(len(job.packed.runs) for job in group))
+            self.between(sum(len(job.packed.runs) + len(job.packed.pruned) for job in group))
 
     def _commit(self, group: list[Job]) -> Failures:
         if self.transactor is None:
