@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from optifire.core.ledger import (
     AttemptRow,
     ConfigVersion,
     ContextValue,
     EventRow,
-    Limits,
     LogRow,
     NoteRow,
-    Rollup,
     RunFilter,
     RunRecord,
     RunRow,
@@ -21,18 +19,17 @@ from optifire.core.ledger import (
 )
 from optifire.core.types import RunId
 from optifire.store import codec, rows
-from optifire.store.blobs import BlobFiles, blobs_of
+from optifire.store.aging import AgingReader
+from optifire.store.blobs import BlobFiles
 from optifire.store.codec import to_us
 from optifire.store.fetching import events_from, runs_from, values_from
 from optifire.store.ledgerfile import LedgerFile
 from optifire.store.queries import query
-from optifire.store.rows import DAY_US, ID, Row
+from optifire.store.rows import ID, Row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
-    from types import TracebackType
 
 #: Runs that `LedgerReader.records` holds in memory at a time.
 _PAGE = 500
@@ -40,7 +37,7 @@ _PAGE = 500
 _FIRST: Row = (-(2**63), 0, "", "")
 
 
-class LedgerReader:
+class LedgerReader(AgingReader):
     """The `Ledger` of one file; ``async with`` opens and closes it.
 
     Parameters
@@ -50,22 +47,6 @@ class LedgerReader:
     blobs
         The folder of its large values; default ``blobs/<name>`` beside it.
     """
-
-    def __init__(self, path: Path, *, blobs: Path | None = None) -> None:
-        self._file = LedgerFile(path)
-        self._blobs = BlobFiles(blobs if blobs is not None else blobs_of(path))
-
-    async def __aenter__(self) -> Self:
-        await self._file.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._file.close()
 
     async def runs(self, which: RunFilter) -> Sequence[RunRow]:
         """List runs, newest due first.
@@ -145,31 +126,6 @@ class LedgerReader:
         finally:
             await file.close()
 
-    async def statuses(self) -> Mapping[str, Mapping[str, int]]:
-        """Count occurrences: plugin id -> status -> how many."""
-        counted: dict[str, dict[str, int]] = {}
-        for plugin_id, status, count in await self._file.rows(query("statuses")):
-            counted.setdefault(plugin_id, {})[status] = count
-        return counted
-
-    async def prunable(self, limits: Limits, most: int) -> Sequence[RunId]:
-        """List runs beyond the limits that nothing needs any more, the earliest due first."""
-        needed = {run_id for (run_id,) in await self._file.rows(query("producers"))}
-        asked = {
-            "before": to_us(limits.before),
-            "most": limits.most,
-            "least": limits.least,
-            "limit": most + len(needed),
-        }
-        found = await self._file.rows(query("prunable"), asked)
-        names = (rows.decode_key(row).run_id for row in found)
-        return [name for name in names if name not in needed][:most]
-
-    async def rollups(self, which: RunFilter) -> Sequence[Rollup]:
-        """Give what ended runs came to by plugin, day and status, the latest day first."""
-        found = await self._file.rows(query("rollups"), _days(which))
-        return [rows.decode_rollup(row) for row in found]
-
     async def meta(self) -> Mapping[str, str]:
         """Give the facts about this ledger itself."""
         return dict(await self._file.rows(query("meta")))
@@ -225,16 +181,5 @@ def _values(which: RunFilter) -> dict[str, object]:
         "kind": None if which.kind is None else which.kind.value,
         "since": codec.maybe_us(which.since),
         "until": codec.maybe_us(which.until),
-        "limit": which.limit,
-    }
-
-
-def _days(which: RunFilter) -> dict[str, object]:
-    """Give a filter in whole days of UTC since the epoch."""
-    return {
-        "plugin_id": which.plugin_id,
-        "status": which.status,
-        "since": None if which.since is None else codec.to_us(which.since) // DAY_US,
-        "until": None if which.until is None else codec.to_us(which.until) // DAY_US,
         "limit": which.limit,
     }
