@@ -20,7 +20,6 @@ from optifire.core.ledger import (
 from optifire.core.types import RunId
 from optifire.store import codec, rows
 from optifire.store.aging import AgingReader
-from optifire.store.blobs import BlobFiles
 from optifire.store.codec import to_us
 from optifire.store.fetching import events_from, runs_from, values_from
 from optifire.store.ledgerfile import LedgerFile
@@ -30,6 +29,8 @@ from optifire.store.rows import ID, Row
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
+
+    from optifire.store.blobs import BlobFiles
 
 #: Runs that `LedgerReader.records` holds in memory at a time.
 _PAGE = 500
