@@ -85,7 +85,7 @@ def doctor(arguments: argparse.Namespace, output: Output) -> int:
     from optifire.runtime.clock import wall_now
 
     home = home_of(arguments)
-    return tell(examine(home, wall_now().date()), output, well="all is well")
+    return tell(examine(home, wall_now()), output, well="all is well")
 
 
 COMMANDS = (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from optifire.cli.house import ask_service, calendar_of, settings_of
 from optifire.core.errors import OptifireError
 from optifire.host.findings import Finding, Level, error_of
+from optifire.ops.probe import probe
 from optifire.workers.probing import WITHOUT, layers_that_hold
 from optifire.workers.sandbox import missing
 
@@ -30,13 +31,17 @@ OLDEST_KERNEL = (5, 13)
 MACHINES = ("x86_64", "aarch64")
 #: Below these numbers of free bytes a ledger is in danger, or in trouble.
 ENOUGH_DISK, LEAST_DISK = 1 << 30, 100 << 20
+#: What is taken from the probe of the machine; the rest of it is looked at here, home by home.
+OFFERED = frozenset({"memory", "files", "clock", "cgroup"})
 #: Days of session table below which nobody can rely on tomorrow's schedule.
 LEAST_HORIZON_DAYS = 30
 
 
-def examine(home: Home, today: dt.date) -> Iterator[Finding]:
+def examine(home: Home, now: dt.datetime) -> Iterator[Finding]:
     """Give everything there is to say, what is well as notes."""
+    today = now.date()
     yield from _machine()
+    yield from _offers(home, now)
     yield from _packages()
     yield from _sandbox()
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
@@ -81,6 +86,14 @@ def _machine() -> Iterator[Finding]:
     yield _note("platform", f"{system} {machine}", f"kernel {platform.release()}")
     yield _note("python", sys.executable, f"Python {platform.python_version()}")
     yield _note("sqlite", "sqlite3", f"SQLite {sqlite3.sqlite_version}")
+
+
+def _offers(home: Home, now: dt.datetime) -> Iterator[Finding]:
+    """Tell what the machine offers beside what is looked at here."""
+    for offer in probe(home.data, now=now):
+        if offer.rule in OFFERED:
+            level = Level(offer.level)
+            yield Finding(offer.rule, level, offer.where, offer.message, offer.remedy)
 
 
 def _packages() -> Iterator[Finding]:

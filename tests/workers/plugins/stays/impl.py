@@ -83,7 +83,9 @@ class Stays(Plugin):
         return ok(pid=os.getpid())
 
     async def burn_later(self, context: PluginContext) -> PluginResult:
-        threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()
+        later = threading.Timer(0.1, burn_for_ever)
+        later.daemon = True
+        later.start()
         return ok(pid=os.getpid())
 
     async def die(self, context: PluginContext) -> PluginResult:
@@ -100,6 +102,11 @@ class Stays(Plugin):
             await context.commit()
         await context.bus.publish("rest")
         return ok(pid=os.getpid())
+
+
+def burn_for_ever() -> None:
+    while True:
+        pass
 
 
 def ok(**data: object) -> PluginResult:
