@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from optifire.app.backups import BackupMaker, backups_of, kept, made_at
 from optifire.app.quiet import is_quiet
-from optifire.core.errors import OptifireError
+from optifire.core.errors import DamagedError, OptifireError
 from optifire.runtime.clock import wall_now
 
 if TYPE_CHECKING:
@@ -96,3 +96,7 @@ class Backing:
     def sentences(self) -> list[str]:
         """Give what is not well, for health."""
         return [] if self._trouble is None else [f"no daily backup: {self._trouble}"]
+
+    def is_damaged(self) -> bool:
+        """Tell whether there is none because the ledger itself was found damaged."""
+        return isinstance(self._trouble, DamagedError)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from optifire import __version__
 from optifire.app.configs import copy_configs
-from optifire.core.errors import LockedError, StoreError
+from optifire.core.errors import DamagedError, LockedError, StoreError
 from optifire.host.home import Home
 from optifire.store.blobs import blobs_of
 from optifire.store.codec import iso
@@ -141,7 +141,7 @@ class BackupMaker:
         try:
             copy_ledger(ledger, part, stop)
             self._copy_rest(part)
-            manifest = self._manifest(part, now, check_copy(part / LEDGER, stop))
+            manifest = self._manifest(part, now, _checked(part / LEDGER, ledger, stop))
             write_manifest(part, manifest)
             sync_tree(part)
             part.rename(root / name)
@@ -191,13 +191,25 @@ class BackupMaker:
             shutil.rmtree(each)
 
 
+def _checked(copy: Path, ledger: Path, stop: threading.Event) -> Facts:
+    """Look a fresh copy over: what is wrong with it is wrong with the ledger."""
+    try:
+        return check_copy(copy, stop)
+    except DamagedError as error:
+        raise DamagedError(
+            error.message,
+            where=str(ledger),
+            remedy="Stop the service and take an earlier backup back: `optifire restore NAME`",
+        ) from error
+
+
 def _check_values(part: Path, facts: Facts, entries: dict[str, Entry]) -> None:
     """Raise `StoreError` when a large value is not what its name says."""
     for name in sorted(facts.blobs):
         file = blobs_of(part / LEDGER) / name
         entry = entries.get(file.relative_to(part).as_posix())
         if entry is None or entry.sha256 != name:
-            raise StoreError(
+            raise DamagedError(
                 "a large value of the ledger is damaged",
                 where=str(file),
                 remedy="Restore the ledger from an earlier backup: `optifire restore`",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from optifire.core.errors import LockedError
+from optifire.app.backups import backups_of, kept
+from optifire.core.errors import DamagedError, LockedError
 from optifire.host.client import is_listening
 from optifire.runtime.clock import wall_now
 from optifire.store.blobs import blobs_of
@@ -33,6 +34,17 @@ def refuse_second(home: Home, path: Path) -> None:
         where=str(home.socket),
         remedy="Stop it first, or use it: `optifire status`",
     )
+
+
+def advised(error: DamagedError, home: Home, environment: str) -> DamagedError:
+    """Give the error of a damaged ledger with the newest backup there is, for a person to take."""
+    there = kept(backups_of(home), environment)
+    remedy = (
+        f"Take a backup back: `optifire restore {there[-1].name}`"
+        if there
+        else "There is no backup; move the file away, and a new ledger begins"
+    )
+    return DamagedError(error.message, where=error.where, remedy=remedy)
 
 
 def discard(path: Path) -> None:

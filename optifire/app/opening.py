@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo
 
-from optifire.app.holding import discard, refuse_second
+from optifire.app.holding import advised, discard, refuse_second
 from optifire.app.holidays import Holidays
 from optifire.app.inlining import Inline
 from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
@@ -20,7 +20,7 @@ from optifire.app.room import room_of
 from optifire.app.service import Service
 from optifire.app.switches import switch_notes
 from optifire.core.calendar import Calendar
-from optifire.core.errors import ConfigError
+from optifire.core.errors import ConfigError, DamagedError
 from optifire.core.ledger import Batch, ConfigVersion, NoteRow, Recovered
 from optifire.core.ports import Clock
 from optifire.host.catalog import Catalog
@@ -101,7 +101,10 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     if overrides.fresh:
         discard(path)
     store = SqliteStore(path, clock=wall_now)
-    recovered = await store.open()
+    try:
+        recovered = await store.open()
+    except DamagedError as error:
+        raise advised(error, home, environment.value) from error
     resources.push_async_callback(store.close)
     inline = await Inline.open(home, resources)
     groups = open_leaves()

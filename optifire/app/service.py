@@ -264,6 +264,7 @@ class Service:
         health.add("placement", Level.AMBER, self.placing.sentences())
         health.add("quarantine", Level.AMBER, self._standings.sentences())
         health.add("pauses", Level.AMBER, self.pausing.pauses.sentences())
-        health.add("backup", Level.AMBER, self.backing.sentences())
+        backup = Level.RED if self.backing.is_damaged() else Level.AMBER
+        health.add("backup", backup, self.backing.sentences())
         health.signs += self.vitals.signs(self.engine, self._runs.busy(), age=age)
         return health

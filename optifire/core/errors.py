@@ -69,6 +69,10 @@ class NeverWrittenError(StoreError):
     """It can never be written, however often it is tried: a row has ended, or a start is over."""
 
 
+class DamagedError(StoreError):
+    """The ledger or a large value of it is damaged: only a backup helps."""
+
+
 class LockedError(StoreError):
     """Another service holds this ledger."""
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from optifire.core.errors import StoreError, TransientError
+from optifire.core.errors import DamagedError, StoreError, TransientError
 from optifire.core.ledger import NoteRow
 from optifire.store.blobs import blobs_of
 from optifire.store.connect import BUSY_TIMEOUT_S, connect_reader
@@ -145,7 +145,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     loose = connection.execute("PRAGMA foreign_key_check").fetchall()
     found += [f"a row of {row[0]} belongs to a row of {row[2]} that is not there" for row in loose]
     if found != ["ok"]:
-        raise StoreError(
+        raise DamagedError(
             f"the file is damaged: {'; '.join(found[:5])}",
             where=str(path),
             remedy="Take another backup",

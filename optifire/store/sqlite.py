@@ -10,7 +10,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from optifire.core.errors import OptifireError, StoreError
+from optifire.core.errors import DamagedError, OptifireError, StoreError
 from optifire.core.ledger import Batch, Recovered, Rejected
 from optifire.store.blobs import BlobFiles, blobs_of
 from optifire.store.codec import to_us
@@ -134,10 +134,10 @@ class SqliteStore:
         """Look the file over after an unclean end."""
         found = [line for (line,) in connection.execute("PRAGMA quick_check(5)")]
         if found != ["ok"]:
-            raise StoreError(
+            raise DamagedError(
                 f"the file is damaged: {'; '.join(found)}",
                 where=str(self.path),
-                remedy="Restore it from a backup",
+                remedy="Take a backup back: `optifire restore NAME`",
             )
 
     def _explain(self, error: BaseException) -> BaseException:

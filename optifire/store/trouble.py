@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
-from optifire.core.errors import StoreError
+from optifire.core.errors import DamagedError, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,11 @@ _CAUSES: dict[int, tuple[str, str, bool]] = {
         "Check that the folder exists and that this user may read and write it",
         False,
     ),
-    sqlite3.SQLITE_CORRUPT: ("the file is damaged", "Restore it from a backup", False),
+    sqlite3.SQLITE_CORRUPT: (
+        "the file is damaged",
+        "Stop the service and take a backup back: `optifire restore NAME`",
+        False,
+    ),
     sqlite3.SQLITE_NOTADB: (
         "the file is not a SQLite database",
         "Restore it from a backup, or move it away to begin a new ledger",
@@ -41,6 +45,8 @@ _CAUSES: dict[int, tuple[str, str, bool]] = {
 }
 
 _PRIMARY = 0xFF
+#: What no waiting mends.
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def primary_code(error: BaseException) -> int:
@@ -65,7 +71,8 @@ def store_error(path: Path | str, error: BaseException) -> StoreError:
         )
     else:
         what, remedy, again = known
-        made = StoreError(f"{what} ({error})", where=str(path), remedy=remedy)
+        kind = DamagedError if primary_code(error) in _DAMAGE else StoreError
+        made = kind(f"{what} ({error})", where=str(path), remedy=remedy)
         made.retryable = again
     made.__cause__ = error
     return made

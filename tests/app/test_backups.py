@@ -251,6 +251,20 @@ def test_where_the_market_never_closes_it_is_made_every_24_hours(
     assert is_due(None if last is None else at(last), at("2018-11-26T15:00"), ALWAYS) is due
 
 
+async def test_a_ledger_that_the_daily_backup_finds_damaged_is_named(home: Home) -> None:
+    path = home.database("paper")
+    with path.open("r+b") as file:
+        file.seek(20 * 4096)
+        file.write(b"\xff" * 4096)
+    backing = Backing(home, "paper", Settings)
+    assert await backing.daily(ALWAYS) == 3600
+    (said,) = backing.sentences()
+    assert backing.is_damaged()
+    assert str(path) in said
+    assert "optifire restore" in said
+    assert names(home) == []
+
+
 async def test_a_daily_backup_that_fails_is_in_health_until_one_succeeds(
     home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -260,6 +274,7 @@ async def test_a_daily_backup_that_fails_is_in_health_until_one_succeeds(
         assert await backing.daily(ALWAYS) == 3600
     (said,) = backing.sentences()
     assert "no daily backup" in said
+    assert not backing.is_damaged()
     assert "are free" in caplog.text
     assert await backing.daily(ALWAYS) == 300
     assert backing.sentences() == []

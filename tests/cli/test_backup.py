@@ -101,7 +101,10 @@ def test_a_service_starts_from_a_restored_ledger_and_goes_on(
     before = optifire("--home", home, "runs", "--limit", "100000", "--json").json
     with (home / "data" / "demo.db").open("r+b") as file:  # the ledger is lost
         file.truncate(10_000)
-    assert optifire("--home", home, "up", "--no-view").code == 1
+    refused = optifire("--home", home, "up", "--no-view", "--json")
+    assert refused.code == 1
+    assert refused.error["type"] == "DamagedError"
+    assert f"optifire restore {name}" in refused.error["remedy"]
     done = optifire("--home", home, "restore", name, "--yes", "--json")
     assert (done.code, done.json["counts"]["runs"]) == (0, len(before))
     start()
