@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from optifire.app.backing import Backing
 from optifire.app.inlining import demotion_note
 from optifire.app.joining import Catalogs, Configuration, read_configuration
+from optifire.app.metrics import Metrics
 from optifire.app.pausing import Pausing
 from optifire.app.pruning import Pruning
 from optifire.app.status import (
@@ -102,6 +103,9 @@ class Service:
         self._meter = Meter(os.getpid(), home.data, monotonic)
         self.vitals = Vitals(self._meter, monotonic, lambda: engine.rooms.slots.most_mb)
         bus.listen(self.vitals.missed.listen)
+        ledger = home.database(self.environment)
+        self.metrics = Metrics(engine, placing, self.vitals, self.health, self.environment, ledger)
+        bus.listen(self.metrics.runs.listen)
 
     async def run(self, rooms: Mapping[str, Work] = NO_ROOMS) -> None:
         """Run until `stop`; then wait for what is in flight, cancel the rest, and return.

@@ -1,10 +1,11 @@
-"""``health``: whether the service of a home lives, is ready, and what is not well."""
+"""``health`` and ``metrics``: how well the service of a home is, and what it counts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from optifire.cli.parser import Command
+from optifire.ops.exposition import CONTENT_TYPE
 
 if TYPE_CHECKING:
     import argparse
@@ -48,6 +49,19 @@ def _asked(home: Home) -> dict[str, Any]:
     return said or absent("stopped", "no service is running in this home")
 
 
+def metrics(arguments: argparse.Namespace, output: Output) -> int:
+    """Print what the service counts and measures, for Prometheus."""
+    from optifire.cli.house import home_of
+    from optifire.host.client import ask
+
+    text: str = ask(home_of(arguments).socket, "metrics")
+    if output.json:
+        output.data({"content_type": CONTENT_TYPE, "text": text})
+    else:
+        output.stdout.write(text)
+    return 0
+
+
 COMMANDS = (
     Command(
         ("health",),
@@ -56,5 +70,13 @@ COMMANDS = (
         ("health", "--home ~/fire health --json"),
         (),
         "Green and amber are 0, red is 1, and so is a home without a service.",
+    ),
+    Command(
+        ("metrics",),
+        metrics,
+        "Prints what the service counts and measures, in the text format of Prometheus.",
+        ("metrics", "--home ~/fire metrics > /var/lib/node_exporter/optifire.prom"),
+        (),
+        "Counters begin with each start of the service. Without a service this fails.",
     ),
 )

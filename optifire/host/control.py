@@ -50,6 +50,13 @@ class Pausing(Protocol):
         """Let a plugin (None: all) begin again."""
 
 
+class Measured(Protocol):
+    """What a service counts and measures."""
+
+    def text(self) -> str:
+        """Give all of it in the text format of Prometheus."""
+
+
 class Controlled(Protocol):
     """What a service lets others do."""
 
@@ -63,6 +70,10 @@ class Controlled(Protocol):
 
     async def status(self) -> dict[str, Any]:
         """Give the service's state, as JSON can say it."""
+
+    @property
+    def metrics(self) -> Measured:
+        """What it counts and measures."""
 
     async def report(self) -> dict[str, Any]:
         """Give how well it is: liveness, readiness, and every check with its reasons."""
@@ -82,12 +93,6 @@ class Controlled(Protocol):
 
 def handlers_for(service: Controlled, to_json: ToJson) -> dict[str, Handler]:
     """Give the commands of the socket for a service; ``to_json`` shows encoded values."""
-
-    async def status(_: Mapping[str, Any]) -> object:
-        return await service.status()
-
-    async def health(_: Mapping[str, Any]) -> object:
-        return await service.report()
 
     async def run(request: Mapping[str, Any]) -> object:
         plugin_id = _text(request, "plugin_id")
@@ -110,8 +115,7 @@ def handlers_for(service: Controlled, to_json: ToJson) -> dict[str, Handler]:
         return {"ok": True, "changed": ["service"]}
 
     own = {
-        "status": status,
-        "health": health,
+        **_questions(service),
         "run": run,
         "cancel": cancel,
         "reload": reload,
@@ -131,6 +135,21 @@ def _pausing_for(service: Controlled) -> dict[str, Handler]:
         return await service.pausing.resume(_subject(request), **_author(request))
 
     return {"pause": pause, "resume": resume}
+
+
+def _questions(service: Controlled) -> dict[str, Handler]:
+    """Give the commands that change nothing."""
+
+    async def status(_: Mapping[str, Any]) -> object:
+        return await service.status()
+
+    async def health(_: Mapping[str, Any]) -> object:
+        return await service.report()
+
+    async def metrics(_: Mapping[str, Any]) -> object:
+        return service.metrics.text()
+
+    return {"status": status, "health": health, "metrics": metrics}
 
 
 class ControlServer:

@@ -240,9 +240,13 @@ class FakeService:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, bool]] = []
         self.backing = self
+        self.metrics = self
 
     async def status(self) -> dict[str, Any]:
         return {"running": []}
+
+    def text(self) -> str:
+        return "optifire_slots_held 0\n"
 
     async def report(self) -> dict[str, Any]:
         raise AssertionError

@@ -32,12 +32,15 @@ class FakeService:
 
     def __init__(self) -> None:
         self.asked: list[tuple[object, ...]] = []
-        self.backing = self.pausing = self
+        self.backing = self.pausing = self.metrics = self
         self.begun = asyncio.Event()
         self.release = asyncio.Event()
 
     async def status(self) -> dict[str, Any]:
         return {"state": "running"}
+
+    def text(self) -> str:
+        return "optifire_slots_held 0\n"
 
     async def report(self) -> dict[str, Any]:
         return {"live": True}
@@ -182,7 +185,7 @@ async def test_a_line_that_is_too_long_is_refused(path: Path) -> None:
 async def test_an_unknown_command_names_the_known_ones(path: Path) -> None:
     with pytest.raises(UsageError, match="no command 'halt'") as caught:
         await asked(path, "halt")
-    named = "backup, cancel, health, pause, reload, resume, run, status, stop"
+    named = "backup, cancel, health, metrics, pause, reload, resume, run, status, stop"
     assert named in caught.value.remedy
 
 
