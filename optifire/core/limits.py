@@ -26,6 +26,10 @@ CPU_BACKSTOP_S: Final = 1
 OPEN_FILES: Final = 512
 #: Bytes of one file that a run writes.
 FILE_BYTES: Final = 256 * MIB
+#: Processes and threads of one run: a pool with a thread for each of many cores, or a pipeline of
+#: programs, has room in this; what forks without end is stopped while all of it is still small
+#: beside the thousands that a machine has room for.
+MOST_PROCESSES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +72,20 @@ class Limits:
         return math.ceil(self.cpu_hard_ms / 1e3) + CPU_BACKSTOP_S
 
     def hard_breach(self, usage: Usage) -> str:
-        """Name what went over its hard limit, ``cpu`` or ``memory``; empty if nothing did."""
+        """Name what went over its hard limit, ``cpu`` or ``memory``; empty if nothing did.
+
+        How many processes there are does not stand in the usage; see `MOST_PROCESSES`.
+        """
         if usage.cpu_ms is not None and usage.cpu_ms > self.cpu_hard_ms:
             return "cpu"
         if usage.mem_mb is not None and usage.mem_mb > self.mem_hard_mb:
             return "memory"
         return ""
 
-    def told(self, what: str, usage: Usage) -> str:
+    def told(self, what: str, usage: Usage, tasks: int = 0) -> str:
         """Say in a sentence how far a run went, where it is stopped, and why there."""
+        if what == "processes":
+            return f"had {tasks:,} processes and threads; the limit is {MOST_PROCESSES}"
         if what == "cpu":
             return (
                 f"used {_figure(usage.cpu_ms, 'ms')} of processor time; the limit is "

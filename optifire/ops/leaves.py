@@ -15,7 +15,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from optifire.core.limits import MIB
+from optifire.core.limits import MIB, MOST_PROCESSES
 from optifire.ops.cgroup import MOUNT, PROC, group_of
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 #: What a run may have above the limit at which it is stopped by others: the pages of its parent
 #: that it copies by writing to them are charged to it as well.
 COPIED_MB: Final = 16
-#: Processes and threads of one run.
-MOST_PROCESSES: Final = 64
 #: The controllers that groups of runs need.
 CONTROLLERS: Final = frozenset({"memory", "pids"})
 #: Extended attributes by which systemd marks a group that it has delegated.

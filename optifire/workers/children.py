@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _OF_ONE: Final = "/proc/thread-self/children"
 _OF_EACH: Final = "/proc/self/task/{}/children"
 #: Milliseconds in which a killed process has ended, unless the kernel holds it.
-_PATIENCE: Final = 50
+PATIENCE_MS: Final = 50
 
 
 def children(*, many_threads: bool = False) -> list[int]:
@@ -36,13 +36,22 @@ def processes() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - often
 
 
-def reaped(pid: int) -> bool:
-    """Reap a killed child; False if the kernel holds it, so that nobody waits for it here."""
+def threads_of(pid: int) -> int:
+    """Count the threads of a process (proc(5), stat: num_threads), 0 once it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123 - often
+            return int(stat.read().rpartition(b")")[2].split()[17])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def reaped(pid: int, patience: int = PATIENCE_MS) -> bool:
+    """Reap a killed child; False if it has not ended within some milliseconds."""
     pidfd = os.pidfd_open(pid)
     try:
         waiting = select.poll()
         waiting.register(pidfd, select.POLLIN)
-        return bool(waiting.poll(_PATIENCE)) and os.waitpid(pid, os.WNOHANG)[0] == pid
+        return bool(waiting.poll(patience)) and os.waitpid(pid, os.WNOHANG)[0] == pid
     finally:
         os.close(pidfd)
 

@@ -47,9 +47,9 @@ class Live:
         zygote has much to do, or somebody has stopped it.
     overdue
         True when it was stopped because its time was up.
-    breach, seen
-        The hard limit that it went over, ``cpu`` or ``memory``, and what was seen of it then;
-        empty while it has not.
+    breach, seen, tasks
+        The hard limit that it went over, ``cpu``, ``memory`` or ``processes``, and what was seen of
+        it then; empty while it has not.
     shared
         The most of its resident bytes that were seen to lie in files.
     on_forked
@@ -79,6 +79,7 @@ class Live:
         self.overdue = False
         self.breach = ""
         self.seen = UNKNOWN_USAGE
+        self.tasks = 0
         self.shared = 0
         self.on_forked: Callable[[], None] | None = None
         self.stopping: signal.Signals | None = None

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _RLIMIT_LOCKS: Final = 10
+#: Rounds through all processes of the machine in search of some to kill, a millisecond or so each.
+_ROUNDS: Final = 8
 #: No number of a process has more (proc(5), pid_max).
 _PID_BITS: Final = 22
 
@@ -42,14 +44,40 @@ def mark_of(pid: int) -> int:
     return resource.prlimit(pid, _RLIMIT_LOCKS)[0]
 
 
-def kill_marked(marks: Collection[int]) -> None:
-    """Kill every process that bears one of these marks; never one that has none."""
-    wanted = set(marks) - {mark_of(0)}
-    for pid in processes() if wanted else ():
+def run_of(mark: int) -> int:
+    """Give the number of the run's own process out of its mark."""
+    return mark & ((1 << _PID_BITS) - 1)
+
+
+def marked() -> dict[int, list[int]]:
+    """Give the processes of all runs by their mark; also what has ended and nobody has reaped."""
+    found: dict[int, list[int]] = {}
+    none = mark_of(0)
+    for pid in processes():
         with suppress(ProcessLookupError, PermissionError):
             mark = mark_of(pid)
-            if mark in wanted:
+            if mark != none:
+                found.setdefault(mark, []).append(pid)
+    return found
+
+
+def kill_marked(marks: Collection[int]) -> None:
+    """Kill every process that bears one of these marks; never one that has none.
+
+    Who was forked while this went through the others is found by going through them again. One
+    with a signal before it forks no more (fork(2), ERESTARTNOINTR), so that takes a few rounds.
+    """
+    wanted = set(marks) - {mark_of(0)}
+    seen: set[int] = set()
+    for _ in range(_ROUNDS if wanted else 0):
+        bearers = marked()
+        fresh = {pid: mark for mark in wanted for pid in bearers.get(mark, ()) if pid not in seen}
+        for pid, mark in fresh.items():
+            with suppress(ProcessLookupError, PermissionError):
                 _kill_if(pid, mark)
+        seen.update(fresh)
+        if not fresh:
+            return
 
 
 def _kill_if(pid: int, mark: int) -> None:

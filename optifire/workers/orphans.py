@@ -14,17 +14,22 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from optifire.workers.children import children, reaped
-from optifire.workers.marks import kill_marked, mark_for, mark_of
+from optifire.workers.children import PATIENCE_MS, children, reaped
+from optifire.workers.guarding import now_ns
+from optifire.workers.marks import kill_marked, mark_for, mark_of, run_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
-#: How often it is looked again. A family goes in the first round or two; who forks faster than it
-#: is looked for would keep a zygote from its other runs, and goes when the next one has ended.
+#: How often it is looked again for what a dead zygote has left. A family goes in the first round or
+#: two, and nobody forks any more whose zygote is dead for longer than this takes.
 _ROUNDS: Final = 20
+#: Nanoseconds that a zygote sweeps in one go. A family is gone in less; hundreds of processes take
+#: the kernel longer to end, and meanwhile other runs want to be forked.
+TURN_NS: Final = 20_000_000
+_MS: Final = 1_000_000
 #: Two zygotes may die at once, and what is reaped is nobody's any more.
 _ADOPTED: Final = threading.Lock()
 
@@ -35,8 +40,11 @@ def adopt_orphans() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
-def sweep(leaders: Collection[int]) -> None:
+def sweep(leaders: Collection[int]) -> set[int]:
     """Kill what runs have left behind that are not among those that live, and reap it.
+
+    Gives the runs, by the numbers of their own processes, of which something is left when the time
+    of one turn is up; for these it is to be called again.
 
     Where there is an orphan, all that bears its mark goes at once, however deep it stands below,
     so that a family ends in one round; only who forks faster than this looks needs another.
@@ -47,10 +55,15 @@ def sweep(leaders: Collection[int]) -> None:
         The processes of living runs; they and what they have started stay.
     """
     kept = {mark_for(os.getpid(), leader) for leader in leaders}
-    for _ in range(_ROUNDS):
+    end = now_ns() + TURN_NS
+    while True:
         found = {pid: _stray(pid, kept) for pid in children() if pid not in leaders}
-        if not _ended({pid: mark for pid, mark in found.items() if mark is not None}):
-            return
+        strays = {pid: mark for pid, mark in found.items() if mark is not None}
+        killed, gone = _ended(strays, lambda: max(0, end - now_ns()) // _MS)
+        if not killed:
+            return set()
+        if now_ns() > end or not gone:
+            return {run_of(strays[pid]) for pid in killed}
 
 
 def sweep_adopted(leaders: Collection[int]) -> None:
@@ -67,16 +80,22 @@ def sweep_adopted(leaders: Collection[int]) -> None:
     with _ADOPTED:
         for _ in range(_ROUNDS):
             found = {pid: _adopted(pid, leaders) for pid in children(many_threads=True)}
-            if not _ended({pid: mark for pid, mark in found.items() if mark is not None}):
+            strays = {pid: mark for pid, mark in found.items() if mark is not None}
+            killed, gone = _ended(strays, lambda: PATIENCE_MS)
+            if not killed or not gone:
                 return
 
 
-def _ended(strays: Mapping[int, int]) -> bool:
-    """Kill and reap children with all that bears their marks; True if there may be more."""
+def _ended(strays: Mapping[int, int], patience: Callable[[], int]) -> tuple[list[int], bool]:
+    """Kill and reap children with all that bears their marks.
+
+    Gives whom it has killed, and whether all of them were gone within ``patience`` milliseconds,
+    asked for before each.
+    """
     killed = [pid for pid in strays if _killed(pid)]
     kill_marked(set(strays.values()))
-    gone = [reaped(pid) for pid in killed]
-    return bool(killed) and all(gone)
+    gone = [reaped(pid, patience()) for pid in killed]
+    return killed, all(gone)
 
 
 def _killed(pid: int) -> bool:

@@ -64,7 +64,7 @@ def within(outcome: Outcome, live: Live, limits: Limits | None) -> Outcome:
     if not what:
         return outcome
     outcome.usage = at_least(outcome.usage, live.seen)
-    return over_budget(outcome, limits, what)
+    return over_budget(outcome, limits, what, live.tasks)
 
 
 def at_least(usage: Usage, seen: Usage) -> Usage:
@@ -77,9 +77,12 @@ def at_least(usage: Usage, seen: Usage) -> Usage:
     )
 
 
-def over_budget(outcome: Outcome, limits: Limits, what: str) -> Outcome:
-    """Give the outcome of an attempt that went over a hard limit, ``cpu`` or ``memory``."""
-    said = limits.told(what, outcome.usage)
+def over_budget(outcome: Outcome, limits: Limits, what: str, tasks: int = 0) -> Outcome:
+    """Give the outcome of an attempt that went over a hard limit: ``cpu``, ``memory``, ...
+
+    ``tasks`` are the processes and threads that it had.
+    """
+    said = limits.told(what, outcome.usage, tasks)
     trace = outcome.failure.traceback if outcome.failure is not None else ""
     return Outcome(
         RunStatus.OVER_BUDGET,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from optifire.core.budget import Measured, Usage
 from optifire.core.limits import MIB, Limits
+from optifire.workers.crowds import Crowds
 from optifire.workers.live import Live
 from optifire.workers.outcomes import spared
 from optifire.workers.statm import PAGE
@@ -95,6 +96,7 @@ class Watching:
         self._groups = groups
         self._watched: dict[int, Watched] = {}
         self._resting: dict[int, Watched] = {}
+        self._crowds = Crowds()
         self._timer: asyncio.TimerHandle | None = None
         self._slow_timer: asyncio.TimerHandle | None = None
 
@@ -185,11 +187,15 @@ class Watching:
                 log.warning("a run has no control group of its own: %s", error)
         return watched
 
+    def _lives(self) -> list[Live]:
+        return [each.live for each in (*self._watched.values(), *self._resting.values())]
+
     def _look(self) -> None:
         self._timer = None
         if self._watched:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(PERIOD, self._look)
+            self._crowds.look(self._lives(), loop.time())
             _judge_all(self._watched, loop.time())
 
     def _look_slowly(self) -> None:
@@ -197,6 +203,7 @@ class Watching:
         if self._resting:
             loop = asyncio.get_running_loop()
             self._slow_timer = loop.call_later(REST_PERIOD, self._look_slowly)
+            self._crowds.look(self._lives(), loop.time())
             _judge_all(self._resting, loop.time())
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 from optifire.workers import messages as say
 from optifire.workers.compiled import kept_files
 from optifire.workers.confining import prepare
-from optifire.workers.guarding import Guarding
+from optifire.workers.guarding import Guarding, now_ns
 from optifire.workers.lazyloop import LazyLoop
 from optifire.workers.line import Line
 from optifire.workers.marks import mark_run
@@ -47,6 +47,10 @@ _MAX_CONTROL: Final = 1 << 16
 #: ru_maxrss is in KiB on Linux, see getrusage(2).
 _KIB: Final = 1024
 _MAX_DESCRIPTOR: Final = (1 << 31) - 1
+#: Milliseconds until it is swept again after a turn that left something.
+_SWEEP_AGAIN_MS: Final = 5
+#: Nanoseconds in which all that a run has started is gone, unless the kernel holds some of it.
+_SWEPT_WITHIN_NS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,15 @@ class Child:
     number: int
     pid: int
     pidfd: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a child: told once nothing is left of what it has started, or at ``latest``."""
+
+    pid: int
+    latest: int
+    told: say.Ended
 
 
 class Zygote:
@@ -85,6 +98,8 @@ class Zygote:
         self._poll = select.poll()
         self._pid = os.getpid()
         self._guarding: Guarding | None = None
+        self._ends: list[End] = []
+        self._strays = False
         # What children have ready-made, since each object made or changed in one is a page copied.
         self._loop = LazyLoop()  # holds no descriptor
         self._printed = print_to_descriptors()
@@ -110,10 +125,15 @@ class Zygote:
                 signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
         for child in list(self._children.values()):
             self._reap(child)
+        latest = now_ns() + _SWEPT_WITHIN_NS
+        while self._strays and now_ns() < latest:
+            self._sweep()
 
     def _turn(self) -> bool:
         """Handle what is ready; False when the service has hung up."""
         pause = None if self._guarding is None else self._guarding.look()
+        if self._strays:
+            pause = _SWEEP_AGAIN_MS
         for descriptor, happened in self._poll.poll(pause):
             child = self._children.get(descriptor)
             if child is not None:
@@ -122,6 +142,8 @@ class Zygote:
                 self._flush()
             if child is None and happened & (select.POLLIN | select.POLLHUP) and not self._take():
                 return False
+        if self._strays:
+            self._sweep()
         return True
 
     def _take(self) -> bool:
@@ -209,9 +231,22 @@ class Zygote:
         self._poll.unregister(child.pidfd)
         os.close(child.pidfd)
         del self._children[child.pidfd]
-        sweep({each.pid for each in self._children.values()})
         cpu = usage.ru_utime + usage.ru_stime
-        self._send(say.Ended(child.number, status, cpu, usage.ru_maxrss * _KIB))
+        told = say.Ended(child.number, status, cpu, usage.ru_maxrss * _KIB)
+        self._ends.append(End(child.pid, now_ns() + _SWEPT_WITHIN_NS, told))
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Sweep for one turn, and report the ends of children of which nothing is left."""
+        left = sweep({each.pid for each in self._children.values()})
+        self._strays = bool(left)
+        waiting = []
+        for end in self._ends:
+            if end.pid in left and now_ns() < end.latest:
+                waiting.append(end)
+            else:
+                self._send(end.told)
+        self._ends = waiting
 
     def _send(self, message: say.FromZygote, *descriptors: int) -> None:
         """Send now what can be sent, keep the rest; the descriptors are closed once sent."""

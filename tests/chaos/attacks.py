@@ -212,6 +212,25 @@ if depth: time.sleep(1000)""",
         FINE,
     ),
 }
+FORKS: Final = {
+    "forks_without_end": Attack(
+        """while True:
+    try:
+        os.fork()
+    except OSError:  # the machine has no more
+        pass""",
+        OVER,
+        "processes and threads; the limit is 64",
+    ),
+    "forks_and_exits": Attack(
+        """while True:
+    if os.fork():
+        os._exit(0)
+    os.setsid()""",
+        CRASHED,
+        "ended with code 0 and no answer",
+    ),
+}
 #: One who was root may raise what it has been lowered to; that is what looking is for.
 RAISES: Final = {
     "raises_its_limits": growing("""\
@@ -231,6 +250,7 @@ ATTACKS: Final = {
     **FILES,
     **ANSWERS,
     **STRAYS,
+    **FORKS,
     **RAISES,
 }
 

@@ -142,3 +142,44 @@ def wait_for_daemon(seconds: float) -> bool:
     pid = daemon(forks=2)
     time.sleep(seconds)
     return os.path.exists(f"/proc/{pid}")
+
+
+def fork_without_end(*, leave: bool = False) -> None:
+    """Double for ever; or go on in the child alone, out of the group, and leave what was."""
+    while True:
+        try:
+            child = os.fork()
+        except OSError:  # the machine has no more
+            continue
+        if leave and child:
+            os._exit(0)
+        if leave:
+            os.setsid()
+
+
+def go_through(*, processes: int) -> int:
+    """Start processes one after the other, more than there may be at once."""
+    for _ in range(processes):
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+    return processes
+
+
+def crowd(*, processes: int) -> None:
+    """Start processes that stay, and wait with them."""
+    for _ in range(processes):
+        if os.fork() == 0:
+            break
+    time.sleep(60)
+
+
+def start_threads(*, threads: int) -> None:
+    """Start threads that stay, with stacks that fit into any budget."""
+    import threading
+
+    threading.stack_size(32 << 10)
+    for _ in range(threads):
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    time.sleep(60)
