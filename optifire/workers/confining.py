@@ -11,7 +11,7 @@ from optifire.core.errors import SecurityError, causes
 from optifire.core.run import Reason
 from optifire.workers.context import data_folder, temp_place
 from optifire.workers.libraries import NAMES, libraries, programs
-from optifire.workers.sandbox import Confines, lay, lay_generic, rehearse
+from optifire.workers.sandbox import Confines, Ready, lay, lay_generic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,18 +24,49 @@ if TYPE_CHECKING:
 _SINK: Final = "/dev/null"
 #: What a process learns of itself there: its memory, its limits, its threads.
 _SELF: Final = "/proc/self"
+#: The interpreter specialises a function when it has run eight times.
+_TIMES: Final = 10
+#: How many of the libraries a rehearsal makes rules for.
+_FEW: Final = 2
 
 
 def prepare(around: Surroundings) -> None:
     """Find out beforehand, in a zygote, what all its children need to lay a sandbox."""
     programs()
     places = libraries(around.home)
-    for ports in ((), (1,)):
-        rehearse(Confines(read=places[:2], ports=ports))
+    for place in places:
+        # Held open for good: an entry of /proc is made anew, and is no longer the one of a rule,
+        # when the kernel has forgotten it, and a spare's rules may be hours old.
+        if place.startswith("/proc/"):
+            os.open(place, os.O_PATH | os.O_CLOEXEC)
+    for _ in range(_TIMES):
+        _rehearse(around, ports=())
+    _rehearse(around, ports=(1,))
 
 
-def confine(order: say.Order, around: Surroundings) -> None:
+def make_ready(around: Surroundings) -> Ready:
+    """Make what a sandbox of this process will need, if its order asks for one.
+
+    Of files only what the zygote itself was loaded from: what else a run may read can be replaced
+    by something of the same name before there is an order.
+    """
+    _rehearse(around, ports=())
+    return Ready(libraries(around.home))
+
+
+def _rehearse(around: Surroundings, ports: tuple[int, ...]) -> None:
+    """Go the way of laying a sandbox up to where it would take effect: the next time is quicker."""
+    here = os.getcwd()  # noqa: PTH109 - see `loading`
+    read = (*libraries(around.home)[:_FEW], *around.recorded, _SELF)
+    _enter(Confines(read=read, write=(_SINK,), ports=ports), "/", "/", really=False)
+    del os.environ["HOME"], os.environ["TMPDIR"]
+    os.chdir(here)
+
+
+def confine(order: say.Order, around: Surroundings, ready: Ready | None = None) -> None:
     """Lay the sandbox that an order asks for around this process, for good.
+
+    ``ready`` is what it has made beforehand.
 
     Raises
     ------
@@ -46,19 +77,21 @@ def confine(order: say.Order, around: Surroundings) -> None:
         return
     own = (data_folder(order.home, order.plugin_id), temp_place(order.home, order.plugin_id))
     for folder in own:
-        os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - see `loading`
+        if not os.path.isdir(folder):  # noqa: PTH112 - see `loading`
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - see `loading`
     allowed = order.sandbox
     more = (*(NAMES if allowed.ports else ()), *(programs() if allowed.subprocess else ()))
     _enter(
         Confines(
-            read=(*libraries(around.home), *around.recorded, _real(order.folder), _SELF, *more),
-            write=(*map(_real, own), _SINK),
+            read=(*libraries(around.home), *around.recorded, order.folder, _SELF, *more),
+            write=(*own, _SINK),
             granted_read=tuple(allowed.read),
             granted_write=tuple(allowed.write),
             ports=tuple(allowed.ports),
             subprocess=allowed.subprocess,
         ),
         *own,
+        ready,
     )
 
 
@@ -72,12 +105,19 @@ def confine_question(question: say.Describe | say.Accept, around: Surroundings) 
     """
     if question.scratch:
         os.makedirs(question.scratch, exist_ok=True)  # noqa: PTH103 - see `loading`
-        place = _real(question.scratch)
-        read = (*libraries(around.home), _real(question.folder), _SELF)
+        place = question.scratch
+        read = (*libraries(around.home), question.folder, _SELF)
         _enter(Confines(read=read, write=(place, _SINK)), place, place)
 
 
-def _enter(confines: Confines, home: str, temporary: str) -> None:
+def _enter(
+    confines: Confines,
+    home: str,
+    temporary: str,
+    ready: Ready | None = None,
+    *,
+    really: bool = True,
+) -> None:
     """Lay all layers; the process is at home in a folder of its own, and libraries know it."""
     os.environ["HOME"], os.environ["TMPDIR"] = home, temporary
     tempfile = sys.modules.get("tempfile")
@@ -85,20 +125,18 @@ def _enter(confines: Confines, home: str, temporary: str) -> None:
         tempfile.tempdir = None  # type: ignore[attr-defined] # what the zygote found is not allowed
     os.chdir(home)
     # Held open: the kernel may forget a folder of /proc that nobody holds, and the rule with it.
-    os.open(_SELF, os.O_PATH | os.O_CLOEXEC)
+    held = os.open(_SELF, os.O_PATH | os.O_CLOEXEC)
     try:
-        lay_generic()
-        lay(confines)
+        lay_generic(really=really)
+        lay(confines, ready=ready, really=really)
     except OSError as error:
         raise SecurityError(
             f"the sandbox cannot be laid: {error}",
             where="sandbox",
             remedy="Run `optifire doctor`",
         ) from error
-
-
-def _real(path: str) -> str:
-    return os.path.realpath(path)
+    if not really:
+        os.close(held)
 
 
 # --- refusals ---------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ _BIND_TCP, _CONNECT_TCP = 1 << 0, 1 << 1
 _ABSTRACT_SOCKETS, _SIGNALS = 1 << 0, 1 << 1
 WITH_PORTS, WITH_SCOPE = 4, 6
 _ASK_VERSION: Final = 1
+_NO_SUCH_FLAGS: Final = 1 << 31
 _PATH, _PORT = 1, 2
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -76,12 +77,16 @@ class Ruleset:
             words.append(_ABSTRACT_SOCKETS | _SIGNALS)
         handled = struct.pack(f"={len(words)}Q", *words)
         self._descriptor = self._call("create_ruleset", handled, ctypes.c_size_t(len(handled)), 0)
+        self._allowed: set[tuple[str, int]] = set()
 
     def allow(self, path: str, rights: int, *, exactly: bool = False) -> bool:
         """Allow a file, or a folder and all below it; False if nothing can be allowed there.
 
         ``exactly``: a path that leads somewhere else, by a symbolic link in it, allows nothing.
+        What has been allowed once is not asked for again.
         """
+        if (path, rights) in self._allowed:
+            return True
         try:
             place = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except OSError:
@@ -90,6 +95,7 @@ class Ruleset:
             if exactly and os.readlink(f"/proc/self/fd/{place}") != path:  # noqa: PTH115 - see `loading`
                 return False
             self._allow(place, rights & self._rights)
+            self._allowed.add((path, rights))
         finally:
             os.close(place)
         return True
@@ -110,9 +116,16 @@ class Ruleset:
     def _rule(self, kind: int, about: bytes) -> None:
         self._call("add_rule", self._descriptor, kind, about, 0)
 
-    def lay(self) -> None:
-        """Hold this process, and what it starts, to the rules; needs no_new_privs."""
-        self._call("restrict_self", self._descriptor, 0)
+    def lay(self, *, really: bool = True) -> None:
+        """Hold this process, and what it starts, to the rules; needs no_new_privs.
+
+        Not ``really``: asks for it with flags that do not exist, which the kernel refuses.
+        """
+        try:
+            self._call("restrict_self", self._descriptor, 0 if really else _NO_SUCH_FLAGS)
+        except OSError:
+            if really:
+                raise
 
     def close(self) -> None:
         """Let the descriptor go."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -28,13 +27,14 @@ CALLS: Final = "system calls"
 #: Every layer there is, in the order in which they are laid.
 LAYERS: Final = (NO_PRIVILEGES, FILES, PORTS, SIGNALS, CALLS)
 
-_PR_SET_NO_NEW_PRIVS: Final = 38
+_PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS = 38, 39
 #: Of linux/capability.h: the version of 64 bits, and the one that goes past a file's mode.
 _CAPABILITY_VERSION: Final = 0x2008_0522
 _CAP_DAC_OVERRIDE: Final = 1 << 1
-#: The interpreter specialises a function when it has run eight times.
-_TIMES: Final = 10
+#: Whose capabilities nobody can set.
+_NO_PROCESS: Final = -1
 _libc: Final = ctypes.CDLL(None, use_errno=True)
+_prctl, _syscall = _libc.prctl, _libc.syscall
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +61,74 @@ class Confines:
     subprocess: bool = False
 
 
-def lay_generic() -> tuple[str, ...]:
-    """Lay what is the same for every run, early if there is time; gives the layers.
+def lay_generic(*, really: bool = True) -> tuple[str, ...]:
+    """Lay what is the same for every run; gives the layers.
+
+    Not ``really``: goes the same way up to where it would take effect.
 
     Raises
     ------
     OSError
         The kernel refuses, as none does that OptiFIRE runs on.
     """
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+    privileges = (_PR_SET_NO_NEW_PRIVS, 1) if really else (_PR_GET_NO_NEW_PRIVS, 0)
+    if _prctl(*privileges, 0, 0, 0) < 0:
         raise _failed("prctl(PR_SET_NO_NEW_PRIVS)")
-    _drop_capabilities()
+    _drop_capabilities(really=really)
     return (NO_PRIVILEGES,)
 
 
-def lay(confines: Confines, *, abi: int | None = None) -> tuple[str, ...]:
+class Ready:
+    """What a process that waits for its order has made beforehand; it holds nobody to anything.
+
+    The rules are this process's own: those that a zygote made would be shared by all its children,
+    and what one of them is granted would be allowed to the others.
+
+    Parameters
+    ----------
+    read
+        What every sandboxed run may read.
+    """
+
+    def __init__(self, read: tuple[str, ...]) -> None:
+        version = landlock.version()
+        self._rules = _rules(Confines(read=read), version) if version else None
+        self._filter = seccomp.Filter(_openings(Confines(), version)) if seccomp.offered() else None
+
+    def rules(self) -> landlock.Ruleset | None:
+        """Give the rules away: who takes them closes them."""
+        rules, self._rules = self._rules, None
+        return rules
+
+    def filter(self, openings: Openings) -> seccomp.Filter | None:
+        """Give the filter, if it lets through what is asked for."""
+        made = self._filter
+        return made if made is not None and made.openings == openings else None
+
+    def close(self) -> None:
+        """Let the rules go, unless they have been given away."""
+        rules = self.rules()
+        if rules is not None:
+            rules.close()
+
+
+def lay(
+    confines: Confines,
+    *,
+    abi: int | None = None,
+    ready: Ready | None = None,
+    really: bool = True,
+) -> tuple[str, ...]:
     """Lay what a run is held to, after the generic layers; gives the layers that this machine has.
 
     Parameters
     ----------
     abi
         The version of Landlock to use, 0 for none; the kernel's if not given.
+    ready
+        What this process has made beforehand, for the kernel's version; it is used up.
+    really
+        False: goes the same way up to where it would take effect.
 
     Raises
     ------
@@ -91,25 +138,22 @@ def lay(confines: Confines, *, abi: int | None = None) -> tuple[str, ...]:
     version = landlock.version() if abi is None else abi
     made: list[str] = []
     if version:
-        _lay_landlock(confines, version)
+        rules = _rules(confines, version, ready.rules() if ready is not None else None)
+        try:
+            rules.lay(really=really)
+        finally:
+            rules.close()
         made.append(FILES)
     if version >= landlock.WITH_PORTS:
         made.append(PORTS)
     if version >= landlock.WITH_SCOPE:
         made.append(SIGNALS)
     if seccomp.offered():
-        seccomp.lay(_openings(confines, version))
+        openings = _openings(confines, version)
+        made_ready = ready.filter(openings) if ready is not None else None
+        (made_ready or seccomp.Filter(openings)).lay(really=really)
         made.append(CALLS)
     return tuple(made)
-
-
-def rehearse(confines: Confines) -> None:
-    """Do what laying does, up to where it would take effect: a process forked then is quicker."""
-    version = landlock.version()
-    for _ in range(_TIMES if version else 0):
-        _rules(confines, version).close()
-    if seccomp.offered():
-        seccomp.compiled(platform.machine(), _openings(confines, version))
 
 
 def offered() -> tuple[str, ...]:
@@ -131,17 +175,11 @@ def _openings(confines: Confines, version: int) -> Openings:
     return Openings(confines.subprocess, connect, version >= landlock.WITH_SCOPE)
 
 
-def _lay_landlock(confines: Confines, version: int) -> None:
-    rules = _rules(confines, version)
-    try:
-        rules.lay()
-    finally:
-        rules.close()
-
-
-def _rules(confines: Confines, version: int) -> landlock.Ruleset:
-    """Give the rules, not laid yet; the caller closes them."""
-    rules = landlock.Ruleset(version)
+def _rules(
+    confines: Confines, version: int, rules: landlock.Ruleset | None = None
+) -> landlock.Ruleset:
+    """Give rules, with those that there are, not laid yet; the caller closes them."""
+    rules = rules or landlock.Ruleset(version)
     try:
         reading = landlock.EXECUTE if confines.subprocess else landlock.READ
         for path in confines.read:
@@ -160,20 +198,22 @@ def _rules(confines: Confines, version: int) -> landlock.Ruleset:
     return rules
 
 
-def _drop_capabilities() -> None:
+def _drop_capabilities(*, really: bool) -> None:
     """Give up all capabilities, whoever this is, but to go past modes of files as before.
 
     Which files may be opened at all is Landlock's matter.
     """
-    if not _set_capabilities(_CAP_DAC_OVERRIDE) and not _set_capabilities(0):
+    process = 0 if really else _NO_PROCESS
+    done = _set_capabilities(_CAP_DAC_OVERRIDE, process) or _set_capabilities(0, process)
+    if really and not done:
         raise _failed("capset")
 
 
-def _set_capabilities(kept: int) -> bool:
-    header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
+def _set_capabilities(kept: int, process: int) -> bool:
+    header = struct.pack("=Ii", _CAPABILITY_VERSION, process)
     # Effective, permitted, inheritable: the low 32 of each, then the high.
     sets = struct.pack("=6I", kept, kept, 0, 0, 0, 0)
-    return bool(_libc.syscall(here()["capset"], header, sets) == 0)
+    return bool(_syscall(here()["capset"], header, sets) == 0)
 
 
 def _failed(what: str) -> OSError:

@@ -32,6 +32,7 @@ _LOAD, _AND, _RETURN, _JUMP = 0x20, 0x54, 0x06, 0x05
 _IF_EQUAL, _IF_AT_LEAST = 0x15, 0x35
 _ALLOW, _ERRNO = 0x7FFF_0000, 0x0005_0000
 _SET_MODE_FILTER, _GET_ACTION_AVAILABLE = 1, 2
+_NO_SUCH_FLAGS: Final = 1 << 31
 _INSTRUCTION: Final = struct.Struct("=HBBI")
 #: Numbers compared one by one: fewer make a longer program, which takes longer to lay.
 _BUCKET: Final = 6
@@ -52,23 +53,38 @@ def offered() -> bool:
     return bool(_libc.syscall(here()["seccomp"], _GET_ACTION_AVAILABLE, 0, action) == 0)
 
 
-def lay(openings: Openings) -> None:
-    """Refuse this process, from now on, what the rules refuse; needs no_new_privs.
+class Filter:
+    """The filter of this very process, ready to be laid: its own number stands in it.
 
-    Raises
-    ------
-    OSError
-        The kernel takes no filter.
+    Parameters
+    ----------
+    openings
+        What it lets through.
     """
-    template, places = compiled(platform.machine(), openings)
-    code = bytearray(template)
-    own = struct.pack("=I", os.getpid())
-    for place in places:
-        code[place : place + 4] = own
-    program = _Program(len(code) // _INSTRUCTION.size, bytes(code))
-    if _libc.syscall(here()["seccomp"], _SET_MODE_FILTER, 0, ctypes.byref(program)) != 0:
-        failed = ctypes.get_errno()
-        raise OSError(failed, f"seccomp: {os.strerror(failed)}")
+
+    def __init__(self, openings: Openings) -> None:
+        template, places = compiled(platform.machine(), openings)
+        code = bytearray(template)
+        own = struct.pack("=I", os.getpid())
+        for place in places:
+            code[place : place + 4] = own
+        self._program = _Program(len(code) // _INSTRUCTION.size, bytes(code))
+        self.openings = openings
+
+    def lay(self, *, really: bool = True) -> None:
+        """Refuse this process, from now on, what the rules refuse; needs no_new_privs.
+
+        Not ``really``: asks for it with flags that do not exist, which the kernel refuses.
+
+        Raises
+        ------
+        OSError
+            The kernel takes no filter.
+        """
+        flags, program = 0 if really else _NO_SUCH_FLAGS, ctypes.byref(self._program)
+        if _libc.syscall(here()["seccomp"], _SET_MODE_FILTER, flags, program) != 0 and really:
+            failed = ctypes.get_errno()
+            raise OSError(failed, f"seccomp: {os.strerror(failed)}")
 
 
 @lru_cache(maxsize=16)

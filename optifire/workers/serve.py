@@ -37,10 +37,14 @@ if TYPE_CHECKING:
     from optifire.sdk.scope import Scope
     from optifire.workers.line import Line
     from optifire.workers.printed import PipeWriter
+    from optifire.workers.sandbox import Ready
 
 
 class Attempts:
-    """Makes the attempts that arrive at one child: one, or many with loaded plugins kept."""
+    """Makes the attempts that arrive at one child: one, or many with loaded plugins kept.
+
+    ``ready`` is what the child has made for a sandbox beforehand.
+    """
 
     def __init__(
         self,
@@ -48,11 +52,13 @@ class Attempts:
         printed: PipeWriter,
         surroundings: Surroundings,
         loop: asyncio.AbstractEventLoop,
+        ready: Ready | None = None,
     ) -> None:
         self._line = line
         self._printed = printed
         self._around = surroundings
         self._loop = loop
+        self._ready = ready
         self._asking = Asking(line, loop, staying=False)
         self._shared = 0
         self._many = False
@@ -118,9 +124,11 @@ class Attempts:
 
     def _confine(self, order: say.Order) -> None:
         """Lay the sandbox, after the limits, which cannot be changed any more then."""
+        if order.sandbox is None and self._ready is not None:
+            self._ready.close()
         if order.sandbox is not None and not self._many:
             began = time.process_time()
-            confine(order, self._around)
+            confine(order, self._around, self._ready)
             self._laying = time.process_time() - began
 
     def _run(self, order: say.Order, plugin: Plugin, kept: Kept, scope: Scope) -> Outcome:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 from optifire.workers import messages as say
 from optifire.workers.compiled import kept_files
-from optifire.workers.confining import prepare
+from optifire.workers.confining import make_ready, prepare
 from optifire.workers.guarding import Guarding, now_ns
 from optifire.workers.lazyloop import LazyLoop
 from optifire.workers.line import Line
@@ -205,8 +205,10 @@ class Zygote:
             self._after_fork()
             if wanted.ahead:  # the pages that a run writes to are copied now, and not during it
                 rehearse(self._loop, self._printed, self._around, times=1)
+            ready = make_ready(self._around) if wanted.ahead else None
             gc.enable()
-            attempts = Attempts(Line(connection), self._printed, self._around, self._loop)
+            line = Line(connection)
+            attempts = Attempts(line, self._printed, self._around, self._loop, ready)
             attempts.serve(*held(), many=wanted.pooled)
         except BaseException:  # noqa: BLE001 - a child never goes on as a second zygote
             code = 70  # EX_SOFTWARE, sysexits.h

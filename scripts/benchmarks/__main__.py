@@ -23,6 +23,7 @@ from benchmarks import (
     replays,
     report,
     residents,
+    sandboxes,
     stops,
 )
 from benchmarks.measure import Figure, Settings
@@ -44,6 +45,7 @@ WORKLOADS: Mapping[str, Callable[[Settings], list[Figure]]] = {
     "inline": inlines.inline,
     "meter": meters.meter,
     "resident": residents.resident,
+    "sandbox": sandboxes.sandbox,
     "stop": stops.stop,
     "frame": frame.frame,
 }

@@ -94,9 +94,9 @@ async def _isolated(settings: Settings, row: Row) -> Rounds:
     try:
         await worker.ready(row.modules)
         for number in range(FORKS + WARM):
-            forked = await _bare_fork(bare, row.modules)
+            forked = await bare_fork(bare, row.modules)
             if row.spares:
-                await _spare(worker, DATA if row.modules else LIGHT)
+                await a_spare(worker, DATA if row.modules else LIGHT)
             key = RunKey(PluginId("noop"), DUE)
             request = RunRequest(key, key.run_id, number, job, DUE, 30.0, {}, view)
             began = time.perf_counter()
@@ -112,7 +112,7 @@ async def _isolated(settings: Settings, row: Row) -> Rounds:
     return kept
 
 
-async def _spare(worker: IsolatedWorker, kind: str) -> None:
+async def a_spare(worker: IsolatedWorker, kind: str) -> None:
     """Wait until a spare of a kind is there and waits itself."""
     worker.zygotes.kind(kind).want(1)
     while True:
@@ -122,7 +122,7 @@ async def _spare(worker: IsolatedWorker, kind: str) -> None:
                 return
 
 
-async def _bare_fork(zygotes: Zygotes, modules: tuple[str, ...]) -> float:
+async def bare_fork(zygotes: Zygotes, modules: tuple[str, ...]) -> float:
     """Fork a child, kill it at once and wait until it is reaped."""
     link = await zygotes.for_modules(modules)
     began = time.perf_counter()

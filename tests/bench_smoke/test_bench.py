@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks import forks, report
+from benchmarks import forks, report, sandboxes
 from benchmarks.__main__ import main
 from benchmarks.bursts import dag
 from benchmarks.floor import layers_of
@@ -80,6 +80,21 @@ def test_meters_and_limits_are_measured_beside_bare_forks(tmp_path: Path) -> Non
     assert {each["name"] for each in figures if each["floor"]} >= {
         "isolated 7 ms: error, worst of 20", "memory bomb: gone"
     }  # fmt: skip
+
+
+def test_the_sandbox_is_measured_as_a_difference_within_the_same_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandboxes, "RUNS", 2)
+    monkeypatch.setattr(sandboxes, "WARM", 1)
+    file = tmp_path / "figures.json"
+    assert main(["sandbox", "--json", str(file)]) == 0
+    figures = json.loads(file.read_text(encoding="utf-8"))["figures"]
+    assert [each["name"].split(", ")[1] for each in figures] == ["light", "pandas"]
+    for figure in figures:
+        assert math.isfinite(figure["ours"][0])
+        assert figure["floor"][0] > 0
+        assert list(figure["targets"]) == ["<= 0.3"]
 
 
 def test_a_bare_fork_has_used_about_what_it_was_told_to() -> None:

@@ -19,10 +19,12 @@ import struct
 import sys
 import threading
 import zoneinfo
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optifire.workers.sandbox import Confines, lay, lay_generic
+from optifire.workers.libraries import libraries
+from optifire.workers.sandbox import Confines, Ready, lay, lay_generic
 from optifire.workers.syscalls import here
 
 if TYPE_CHECKING:
@@ -250,7 +252,15 @@ def prepare(at: dict[str, Any]) -> None:
     (own / "way-out").symlink_to(at["secret"])
 
 
-def tried(attempt: Callable[[], Any], confines: Confines | None, abi: int | None) -> list[Any]:
+def lays(confines: Confines, abi: int | None, how: str) -> None:
+    """Lay the layers at once, with what was made ``ready`` before, or only go the same way."""
+    really = how != "rehearsed"
+    ready = Ready(libraries("/nonexistent")) if how == "ready" else None
+    lay_generic(really=really)
+    lay(confines, abi=abi, ready=ready, really=really)
+
+
+def tried(attempt: Callable[[], Any], lay_all: Callable[[], None] | None) -> list[Any]:
     """Make one attempt in a process of its own; gives errno and text."""
     reader, writer = os.pipe()
     pid = os.fork()
@@ -258,9 +268,8 @@ def tried(attempt: Callable[[], Any], confines: Confines | None, abi: int | None
         said: list[Any] = [0, ""]
         try:
             os.setpgid(0, 0)
-            if confines is not None:
-                lay_generic()
-                lay(confines, abi=abi)
+            if lay_all is not None:
+                lay_all()
             attempt()
         except OSError as error:
             said = [error.errno or -1, str(error)]
@@ -282,7 +291,10 @@ def main() -> None:
     """Make all attempts."""
     asked = json.load(sys.stdin)
     given = asked["confines"]
-    confines = None if given is None else Confines(**{k: _tuple(v) for k, v in given.items()})
+    lay_all: Callable[[], None] | None = None
+    if given is not None:
+        confines = Confines(**{k: _tuple(v) for k, v in given.items()})
+        lay_all = partial(lays, confines, asked["abi"], asked["how"])
     prepare(asked["at"])
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 512))
     made: dict[str, list[Any]] = {}
@@ -290,7 +302,7 @@ def main() -> None:
         if asked["only"] and name not in asked["only"]:
             continue
         prepare(asked["at"])
-        made[name] = tried(attempt, confines, asked["abi"])
+        made[name] = tried(attempt, lay_all)
     prepare(asked["at"])
     sys.stdout.write(json.dumps(made))
 

@@ -132,10 +132,15 @@ def confines(places: dict[str, Any]) -> Confines:
 @pytest.fixture(scope="module")
 def attempt(places: dict[str, Any]) -> Try:
     def make(
-        confines: Confines | None, abi: int | None = None, only: Sequence[str] = ()
+        confines: Confines | None,
+        abi: int | None = None,
+        only: Sequence[str] = (),
+        how: str = "at once",
     ) -> dict[str, tuple[int, str]]:
         given = None if confines is None else asdict(confines)
-        asked = json.dumps({"at": places, "confines": given, "abi": abi, "only": [*only]})
+        asked = json.dumps(
+            {"at": places, "confines": given, "abi": abi, "only": [*only], "how": how}
+        )
         done = subprocess.run(
             [sys.executable, "-P", str(SCRIPT)],
             input=asked, capture_output=True, text=True, check=False, timeout=20,
@@ -152,10 +157,12 @@ def free(attempt: Try) -> dict[str, tuple[int, str]]:
     return attempt(None)
 
 
-@pytest.fixture(scope="module")
-def held(attempt: Try, confines: Confines) -> dict[str, tuple[int, str]]:
-    """What they come to with all layers that there are."""
-    return attempt(confines)
+@pytest.fixture(scope="module", params=["at once", "ready"])
+def held(
+    attempt: Try, confines: Confines, request: pytest.FixtureRequest
+) -> dict[str, tuple[int, str]]:
+    """What they come to with all layers that there are, made at once or ready before."""
+    return attempt(confines, how=request.param)
 
 
 @needs_landlock
@@ -171,12 +178,19 @@ def test_nothing_but_the_layers_denies_them(free: dict[str, tuple[int, str]]) ->
     assert {name: free[name] for name in names if free[name][0] in DENIED} == {}
 
 
-@pytest.mark.parametrize("layers", ["all", "no Landlock", "oldest Landlock", "none"])
+def test_a_rehearsal_holds_nobody_to_anything(
+    attempt: Try, confines: Confines, free: dict[str, tuple[int, str]]
+) -> None:
+    found = attempt(confines, how="rehearsed")
+    codes = {name: code for name, (code, _) in found.items()}
+    assert codes == {name: code for name, (code, _) in free.items()}
+
+
+@pytest.mark.parametrize("layers", ["all", "ready", "no Landlock", "oldest Landlock", "none"])
 def test_what_a_run_needs_works(attempt: Try, confines: Confines, layers: str) -> None:
     abi = {"no Landlock": 0, "oldest Landlock": min(1, landlock.version())}.get(layers)
-    found = attempt(
-        None if layers == "none" else confines, abi, (*MUST_WORK, "move between its folders")
-    )
+    only = (*MUST_WORK, "move between its folders")
+    found = attempt(None if layers == "none" else confines, abi, only, how=layers)
     assert {name: found[name] for name in MUST_WORK if found[name][0]} == {}
     if abi is None and landlock.version() != 1:
         assert found["move between its folders"] == (0, "")
@@ -224,12 +238,13 @@ def test_ports_that_cannot_be_told_apart_are_not_given(
 
 @needs_landlock
 @needs_filter
+@pytest.mark.parametrize("how", ["at once", "ready"])
 def test_programs_that_are_granted_run_and_are_held_themselves(
-    attempt: Try, confines: Confines
+    attempt: Try, confines: Confines, how: str
 ) -> None:
     opened = replace(confines, read=(*confines.read, *programs()), subprocess=True)
     free, denied = ("fork", "a program", "keep files"), ("read another's file", "TCP", "bpf")
-    found = attempt(opened, None, (*free, *denied, "signal the parent", "signal a sibling"))
+    found = attempt(opened, None, (*free, *denied, "signal the parent", "signal a sibling"), how)
     assert [found.pop(name) for name in free] == [(0, "")] * 3
     assert {name: found[name] for name in found if found[name][0] not in DENIED} == {}
 

@@ -6,25 +6,28 @@ import os
 import signal
 import time
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import psutil
 import pytest
 
+from optifire.core.permissions import Grants
 from optifire.core.run import RunStatus
 from optifire.runtime.clock import real_pause
-from optifire.workers import seccomp
+from optifire.workers import landlock, seccomp
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from optifire.core.ports import Outcome
     from tests.workers.conftest import Ask
 
+OWN_STATUS = Path("/proc/self/status").read_text()
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -50,6 +53,11 @@ async def a_spare(worker: IsolatedWorker, *, but: int = 0) -> int:
     (pid,) = worker.zygotes.spares()
     await until(lambda: psutil.Process(pid).status() == psutil.STATUS_SLEEPING)
     return pid
+
+
+def status_line(status: str, name: str) -> str:
+    """Give one line of /proc/<pid>/status."""
+    return next(line for line in status.splitlines() if line.startswith(f"{name}:"))
 
 
 def outputs(outcome: Outcome) -> dict[str, Any]:
@@ -90,6 +98,34 @@ async def test_the_sandbox_goes_around_a_run_in_a_spare(tmp_path: Path, ask: Ask
         assert "Permission" in outcome.failure.type
         assert not psutil.pid_exists(pid)
         assert outputs(await worker.run(free))["pid"] != pid
+
+
+@pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
+async def test_what_a_run_in_a_spare_is_granted_is_allowed_to_no_other_one(
+    tmp_path: Path, ask: Ask
+) -> None:
+    file = tmp_path / "granted"
+    file.write_text("for one of them")
+    free = ask("read_file", config={"path": str(file)})
+    held, granted = deepcopy(free), deepcopy(free)
+    held.job = replace(free.job, sandbox=True)
+    granted.job = replace(held.job, grants=Grants(read=(str(file),)))
+    async with working(tmp_path, spares=2) as worker:
+        await until(lambda: len(worker.zygotes.spares()) == 2)
+        found = [await worker.run(each) for each in (granted, held, free)]
+        assert [outcome.status for outcome in found] == [
+            RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.SUCCEEDED
+        ]  # fmt: skip
+        assert found[1].reason is not None
+        assert found[1].reason.code == "not permitted"
+
+
+async def test_a_spare_is_held_to_nothing_before_its_order(tmp_path: Path, ask: Ask) -> None:
+    async with working(tmp_path, spares=1) as worker:
+        await a_spare(worker)
+        outcome = await worker.run(ask("read_file", config={"path": "/proc/self/status"}))
+        for name in ("NoNewPrivs", "Seccomp", "CapEff", "CapPrm"):
+            assert status_line(outputs(outcome)["text"], name) == status_line(OWN_STATUS, name)
 
 
 async def test_random_numbers_do_not_depend_on_the_process(tmp_path: Path, ask: Ask) -> None:
