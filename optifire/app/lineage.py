@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from optifire.app.status import MANUAL
 from optifire.core.errors import NotFoundError
 from optifire.core.ledger import RunFilter
+from optifire.core.run import RunKind
 from optifire.host.records import attempt_of, instant_text, record_of
 from optifire.store.reader import LedgerReader
 from optifire.workers.wire import to_json
@@ -20,7 +22,7 @@ MOST_OFFERED = 3
 
 
 async def whole_run(path: Path, run_id: str, *, logs: bool) -> dict[str, Any]:
-    """Give a run record with ``attempts``, ``events``, ``lineage`` and, if asked for, ``logs``.
+    """Give a run record with ``why`` (of a run by hand), ``attempts``, ``events``, ``lineage`` and, if asked for, ``logs``.
 
     Raises
     ------
@@ -32,6 +34,7 @@ async def whole_run(path: Path, run_id: str, *, logs: bool) -> dict[str, Any]:
         if row is None:
             raise await _unknown(ledger, run_id, path)
         info = record_of(row, to_json)
+        info["why"] = await _why(ledger, row)
         info["attempts"] = [attempt_of(each) for each in await ledger.attempts(run_id)]
         info["events"] = [
             {"name": each.name, "source": each.source, "data": to_json(each.data)}
@@ -44,6 +47,14 @@ async def whole_run(path: Path, run_id: str, *, logs: bool) -> dict[str, Any]:
                 for each in await ledger.log(run_id)
             ]
     return info
+
+
+async def _why(ledger: LedgerReader, row: RunRow) -> str | None:
+    """Give the reason of a run by hand, None for others."""
+    if row.key.kind is not RunKind.MANUAL:
+        return None
+    notes = await ledger.notes(kind=MANUAL)
+    return next((note.text for note in notes if note.subject == row.run_id), None)
 
 
 async def _lineage(ledger: LedgerReader, row: RunRow, told: set[str]) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from optifire.app.joining import Catalogs, is_recorded, read_configuration
 from optifire.app.opening import live_clock, worker_settings
 from optifire.app.residing import Residing
+from optifire.app.status import BY_HAND, manual_note
 from optifire.core.errors import NotFoundError, StateError
 from optifire.core.job import Placement
+from optifire.core.ledger import Batch
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.bus import CommitBus
 from optifire.runtime.clock import SystemClock, VirtualClock, wall_now
@@ -35,12 +37,14 @@ if TYPE_CHECKING:
     from optifire.host.home import Home
 
 
-async def run_once(home: Home, plugin_id: str, *, at: datetime | None, db: Path | None) -> RunRow:
+async def run_once(
+    home: Home, plugin_id: str, *, at: datetime | None, db: Path | None, why: str = BY_HAND
+) -> RunRow:
     """Run one plugin now, or as of an instant, with what it needs run first; give its row.
 
     With `at`, feed and context stand at that instant and the ledger is thrown away unless `db`
     names a file; without, the run is recorded as manual in the home's ledger, at the present: the
-    wall clock's, or the instant that the demo has come to.
+    wall clock's, or the instant that the demo has come to. ``why`` is recorded with it.
 
     Raises
     ------
@@ -89,10 +93,10 @@ async def run_once(home: Home, plugin_id: str, *, at: datetime | None, db: Path 
             board,
             Slots(configuration.settings.system.concurrency_on(os.cpu_count() or 1)),
         )
-        return await _fire(catalog, rooms, plugin_id, bus)
+        return await _fire(catalog, rooms, plugin_id, bus, why)
 
 
-async def _fire(catalog: Catalog, rooms: Rooms, plugin_id: str, bus: CommitBus) -> RunRow:
+async def _fire(catalog: Catalog, rooms: Rooms, plugin_id: str, bus: CommitBus, why: str) -> RunRow:
     """Run an engine for one manual firing."""
     crashes: list[BaseException] = []
     now = rooms.clock.now()
@@ -104,7 +108,9 @@ async def _fire(catalog: Catalog, rooms: Rooms, plugin_id: str, bus: CommitBus) 
         since={},
         report=lambda _, error: crashes.append(error),
     )
-    ended = bus.ended(engine.fire(catalog.find(plugin_id).plugin_id))
+    run_id = engine.fire(catalog.find(plugin_id).plugin_id)
+    ended = bus.ended(run_id)
+    await rooms.recorder.write(Batch(notes=[manual_note(run_id, why, wall_now())]))
     await engine.run()
     if crashes:
         raise crashes[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from optifire.app.backing import Backing
@@ -14,16 +15,18 @@ from optifire.app.metrics import Metrics
 from optifire.app.pausing import Pausing
 from optifire.app.pruning import Pruning
 from optifire.app.status import (
+    BY_HAND,
     RunBoard,
     context_of,
     horizon_trouble,
+    manual_note,
     next_of,
     plugins_of,
 )
 from optifire.app.switches import switch_notes
 from optifire.app.vitals import AGE, Health, Vitals
 from optifire.core.errors import OptifireError
-from optifire.core.ledger import Batch, ConfigVersion, NoteRow, RunRow
+from optifire.core.ledger import Batch, ConfigVersion, RunRow
 from optifire.host.catalog import Catalog, difference
 from optifire.host.reload import check_change, watched
 from optifire.ops.health import Level
@@ -49,6 +52,8 @@ log = logging.getLogger("optifire.service")
 
 #: Seconds that the cycles in flight have after a stop.
 DRAIN_SECONDS = 10.0
+#: Seconds that a cancelled run has to end while who cancelled it waits.
+CANCEL_SECONDS = 5.0
 #: Seconds for which a sample of what the service uses is shown again to who asks.
 SAMPLE_AGE = 1.0
 #: Who changed the configuration, where a file was edited.
@@ -132,16 +137,21 @@ class Service:
             No such plugin, or it is not switched on.
         """
         listed = self.catalog.find(plugin_id)
-        reason = why or "by hand"
+        reason = why or BY_HAND
         run_id = self.engine.fire(listed.plugin_id, force=reason if force else "")
         ended = self._bus.ended(run_id)
-        note = NoteRow(wall_now(), "manual", run_id, reason)
+        note = manual_note(run_id, reason, wall_now(), forced=force)
         await self._recorder.write(Batch(notes=[note]))
         return await ended
 
     async def cancel(self, run_id: str, why: str) -> bool:
-        """End a run in progress; False when none of this id is."""
-        return self.engine.cancel(run_id, why or "by hand")
+        """End a run in progress, and wait a little for its end; False when none of this id is."""
+        if not self.engine.cancel(run_id, why or BY_HAND):
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CANCEL_SECONDS):
+                await self._bus.ended(run_id)
+        return True
 
     async def reload(self, author: str = BY_FILE) -> dict[str, Any]:
         """Read configuration and plugins again and go over to them between two ticks.

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from optifire.core.ledger import NoteRow
 from optifire.core.run import TERMINAL, RunKind, RunStatus
 from optifire.host.catalog import PluginState
 from optifire.runtime.pauses import Pauses
@@ -29,6 +30,8 @@ AHEAD = timedelta(days=8)
 LEAST_HORIZON_DAYS = 30
 #: Values of the shared context longer than this are not shown.
 LONGEST_SHOWN = 64
+#: The kind of note about a run by hand, and its reason where none was given.
+MANUAL, BY_HAND = "manual", "by hand"
 #: No plugin is quarantined.
 NONE_HELD: Mapping[PluginId, str] = MappingProxyType({})
 
@@ -89,6 +92,11 @@ class RunBoard:
             }
             for row in rows
         ]
+
+
+def manual_note(run_id: str, why: str, at: datetime, *, forced: bool = False) -> NoteRow:
+    """Give the note that says why a run was made by hand."""
+    return NoteRow(at, MANUAL, run_id, f"forced: {why}" if forced else why)
 
 
 def next_of(engine: Engine, now: datetime) -> list[dict[str, str]]:

@@ -8,9 +8,80 @@ from optifire.cli.parser import Command, option
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from optifire.cli.output import Output
+    from optifire.core.errors import OptifireError
+    from optifire.core.run import RunStatus
     from optifire.host.home import Home
+
+
+def cancel(arguments: argparse.Namespace, output: Output) -> int:
+    """End a run that goes on, or waits for its turn."""
+    from optifire.cli.house import ask_service, home_of
+    from optifire.core.run import TERMINAL, RunStatus
+
+    home, run_id = home_of(arguments), arguments.run
+    why = f"by {user()}: {arguments.why}" if arguments.why else f"by {user()}"
+    said = ask_service(home, "cancel", run_id=run_id, why=why)
+    status = _status_of(home, run_id)
+    if said is None or not said["ok"]:
+        raise _nothing_to_cancel(home, run_id, status, served=said is not None)
+    cancelled = status is None or status not in TERMINAL or status is RunStatus.CANCELLED
+    if output.json:
+        output.data({**said, "ok": cancelled, "status": None if status is None else status.value})
+    elif status is RunStatus.CANCELLED:
+        output.line(f"{run_id} is cancelled")
+    elif cancelled:
+        output.line(f"{run_id} has been told to end")
+    else:
+        output.note(f"{run_id} ended before it could be cancelled: {status}")
+    return 0 if cancelled else 1
+
+
+def _status_of(home: Home, run_id: str) -> RunStatus | None:
+    """Give the status of a run by the ledger; None where that does not have it."""
+    from optifire.cli.ledgers import ledger_of, reading, wait_for
+
+    path = ledger_of(home, None)
+
+    async def look(path: Path) -> RunStatus | None:
+        async with reading(path) as ledger:
+            row = await ledger.run(run_id)
+        return None if row is None else row.status
+
+    return None if path is None else wait_for(look(path))
+
+
+def _nothing_to_cancel(
+    home: Home, run_id: str, status: RunStatus | None, *, served: bool
+) -> OptifireError:
+    from optifire.core.errors import NotFoundError, StateError
+    from optifire.core.run import TERMINAL
+
+    if status is None:
+        return NotFoundError(
+            f"there is no run {run_id!r}",
+            where=str(home.root),
+            remedy="See what goes on: `optifire status --json`, or `optifire runs --limit 20`",
+        )
+    if status in TERMINAL:
+        return StateError(
+            f"it has ended already: {status}",
+            where=run_id,
+            remedy=f"See `optifire run-info {run_id}`",
+        )
+    if served:
+        return StateError(
+            f"it is {status} by the ledger and not in progress",
+            where=run_id,
+            remedy="It has just ended, or begins just now: try again",
+        )
+    return StateError(
+        f"it is {status}, but no service is running in this home, so nothing of it goes on",
+        where=run_id,
+        remedy="The next start ends it or takes it up again: `optifire up`",
+    )
 
 
 def pause(arguments: argparse.Namespace, output: Output) -> int:
@@ -102,6 +173,21 @@ WHICH = (
 )
 
 COMMANDS = (
+    Command(
+        ("cancel",),
+        cancel,
+        "Ends a run that goes on or waits for its turn.",
+        (
+            "cancel fe_garch@20181123T180000Z",
+            'cancel fe_garch@20181123T180000Z --why "it reads the wrong file" --json',
+        ),
+        (
+            option("run", metavar="RUN", help="the run's id"),
+            option("--why", metavar="TEXT", help="the reason, recorded with the run"),
+        ),
+        "The service asks it to end, kills it after 200 ms, and records it as cancelled. The exit\n"
+        "code is 1 if no such run goes on, or if it ended in another way before.",
+    ),
     Command(
         ("pause",),
         pause,

@@ -56,21 +56,23 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             force=arguments.force,
         )
     if record is None:
-        record = _run_here(home, arguments.id, at, arguments.db)
+        record = _run_here(home, arguments, at)
     return _tell_run(record, home, output)
 
 
-def _run_here(home: Home, plugin_id: str, at: datetime | None, db: str | None) -> dict[str, Any]:
+def _run_here(home: Home, arguments: argparse.Namespace, at: datetime | None) -> dict[str, Any]:
     """Run a plugin in this process tree: no service holds the home, or it is to stay untouched."""
     from pathlib import Path
 
     from optifire.app.once import run_once
+    from optifire.app.status import BY_HAND
     from optifire.cli.ledgers import wait_for
     from optifire.host.records import record_of
     from optifire.workers.wire import to_json
 
-    file = Path(db).expanduser() if db else None
-    return record_of(wait_for(run_once(home, plugin_id, at=at, db=file)), to_json)
+    file = Path(arguments.db).expanduser() if arguments.db else None
+    work = run_once(home, arguments.id, at=at, db=file, why=arguments.why or BY_HAND)
+    return record_of(wait_for(work), to_json)
 
 
 def _tell_run(record: dict[str, Any], home: Home, output: Output) -> int:

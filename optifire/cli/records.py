@@ -85,6 +85,8 @@ def show_record(record: Mapping[str, Any], tz: str, output: Output) -> None:
 def show_info(info: Mapping[str, Any], tz: str, output: Output) -> None:
     """Print everything about one run: record, attempts, events, lineage, log."""
     show_record(info, tz, output)
+    if info["why"]:
+        output.line(f"  why      {info['why']}")
     if len(info["attempts"]) > 1:
         rows = [
             (each["attempt"], each["status"], local_of(each["started_at"], tz), each["error"])
