@@ -22,7 +22,9 @@ MOST_OFFERED = 3
 
 
 async def whole_run(path: Path, run_id: str, *, logs: bool) -> dict[str, Any]:
-    """Give a run record with ``why`` (of a run by hand), ``attempts``, ``events``, ``lineage`` and, if asked for, ``logs``.
+    """Give a run record with ``attempts``, ``events``, ``lineage`` and, if asked for, ``logs``.
+
+    Of a run by hand ``why`` is the reason that was given.
 
     Raises
     ------
