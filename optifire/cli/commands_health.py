@@ -75,7 +75,7 @@ COMMANDS = (
         ("metrics",),
         metrics,
         "Prints what the service counts and measures, in the text format of Prometheus.",
-        ("metrics", "--home ~/fire metrics > /var/lib/node_exporter/optifire.prom"),
+        ("metrics", "--home ~/fire metrics"),
         (),
         "Counters begin with each start of the service. Without a service this fails.",
     ),

@@ -115,7 +115,8 @@ def test_diff_and_rollback_go_back_to_an_accepted_version_whole(
 def test_a_sound_home_is_well(optifire: Program, home: Path) -> None:
     said = optifire("--home", home, "doctor", "--json")
     assert said.code == 0
-    assert {item["level"] for item in said.json} == {"note"}
+    of_the_home = [item for item in said.json if item["rule"] != "clock"]  # the machine's matter
+    assert {item["level"] for item in of_the_home} == {"note"}
     assert {"platform", "python", "packages", "config", "calendar", "ledger", "service"} <= {
         item["rule"] for item in said.json
     }

@@ -63,10 +63,10 @@ def test_the_reason_of_a_run_by_hand_is_kept_with_and_without_a_service(endless:
     with endless.service() as service:
         asked = endless.ask("run", "quick", "--why", "asked by the desk")
         forced = endless.ask("run", "quick", "--force", "--why", "now")
+        scheduled = going(endless).run_id
         assert service.stop() == 0
     reasons = ["without anybody", "by hand", "asked by the desk", "forced: now"]
     runs = [alone, bare, asked, forced]
     assert [endless.ask("run-info", run["run_id"])["why"] for run in runs] == reasons
     assert "why      asked by the desk" in endless.give("run-info", asked["run_id"]).stdout
-    scheduled = endless.runs(ledger(endless), plugin_id="stays")[0].run_id
     assert endless.ask("run-info", scheduled)["why"] is None
