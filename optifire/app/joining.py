@@ -37,13 +37,15 @@ if TYPE_CHECKING:
 class Configuration:
     """One accepted state of all configuration files of a home.
 
-    ``texts`` holds the files as they were read, by name; ``version`` is their hash.
+    ``texts`` holds the files as they were read, by name; ``version`` is their hash. ``secrets``
+    names the variables that stand in ``secrets.env``.
     """
 
     features: Features
     settings: Settings
     variables: Mapping[str, str]
     texts: Mapping[str, str]
+    secrets: frozenset[str] = frozenset()
 
     @property
     def of_features(self) -> Mapping[str, str]:
@@ -73,7 +75,8 @@ def read_configuration(home: Home, *, command: Mapping[str, object] | None = Non
     settings, config = read_settings(home.config_file("config"))
     documents = features.files if config is None else (*features.files, config)
     texts = {Path(document.name).name: document.text for document in documents}
-    return Configuration(features, settings, variables, texts)
+    secrets = frozenset(read_variables(home.secrets, {}))
+    return Configuration(features, settings, variables, texts, secrets)
 
 
 class Calendars:

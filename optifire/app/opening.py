@@ -18,6 +18,7 @@ from optifire.app.quarantining import tell
 from optifire.app.residing import Residing
 from optifire.app.room import room_of
 from optifire.app.service import Service
+from optifire.app.speaking import begin_logs, follow, tell_ends
 from optifire.app.switches import switch_notes
 from optifire.core.calendar import Calendar
 from optifire.core.errors import ConfigError, DamagedError
@@ -25,10 +26,8 @@ from optifire.core.ledger import Batch, ConfigVersion, NoteRow, Recovered
 from optifire.core.ports import Clock
 from optifire.host.catalog import Catalog
 from optifire.host.home import Home
-from optifire.host.variables import read_variables
 from optifire.ops.leaves import open_leaves
 from optifire.ops.logs import Logs
-from optifire.ops.masking import Masker
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.bus import CommitBus
 from optifire.runtime.clock import PacedClock, SystemClock, monotonic, wall_now
@@ -97,7 +96,8 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     path = home.database(environment.value)
     home.data.mkdir(parents=True, exist_ok=True)
     refuse_second(home, path)
-    resources.callback(_logs(home, configuration, overrides.console).close)
+    logs = begin_logs(home, configuration, overrides.console)
+    resources.callback(logs.close)
     if overrides.fresh:
         discard(path)
     store = SqliteStore(path, clock=wall_now)
@@ -121,19 +121,23 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     if isinstance(clock, SystemClock):
         resources.callback(clock.stop)
     opening = _Opening(
-        home, configuration, catalogs, catalog, store, recovered, clock, market, inline, isolated
+        home,
+        configuration,
+        catalogs,
+        catalog,
+        store,
+        recovered,
+        clock,
+        market,
+        inline,
+        isolated,
+        logs,
     )
     service = await opening.service(recorded=recorded)
     resources.push_async_callback(service.placing.residing.worker.stop)
+    service.followers.append(lambda accepted: follow(logs, accepted))
     settle()
     return service
-
-
-def _logs(home: Home, configuration: Configuration, console: TextIO | None) -> Logs:
-    """Begin to write the log, with the values of ``secrets.env`` masked."""
-    secrets = read_variables(home.secrets, {}).values()
-    level = configuration.settings.system.log_level
-    return Logs(Masker(secrets), level=level, console=console, file=home.data / "optifire.log")
 
 
 @dataclass(slots=True)
@@ -150,11 +154,12 @@ class _Opening:
     market: Calendar
     inline: Inline
     isolated: IsolatedWorker
+    logs: Logs
 
     async def service(self, *, recorded: bool) -> Service:
         """Make engine and service, and take up what was in flight."""
         bus, board = CommitBus(), Blackboard(in_files(self.recovered.values))
-        recorder = LiveRecorder(self.store, board, self.clock, bus.tell)
+        recorder = LiveRecorder(self.store, board, self.clock, bus.tell, self.logs.masker)
         now = self.clock.now()
         past = await read_past(self.store.path, self.catalog.jobs, self._settings.system)
         residing = Residing(self.isolated, recorder, self.clock, past.pauses)
@@ -172,6 +177,7 @@ class _Opening:
         bus.listen(past.runs.listen)
         bus.listen(self.inline.demotions.listen)
         bus.listen(tell)
+        bus.listen(tell_ends)
         bus.listen(residing.listen)
         crashes: list[str] = []
         engine = Engine(

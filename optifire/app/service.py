@@ -38,7 +38,7 @@ from optifire.store.codec import iso
 from optifire.workers.sandbox import offered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from optifire.app.placing import Placing
@@ -94,6 +94,8 @@ class Service:
         self._refused: OptifireError | None = None
         self._crashes = crashes
         self._state = "starting"
+        #: Are told each configuration that is taken over.
+        self.followers: list[Callable[[Configuration], None]] = []
         self.pruning = Pruning(
             home.database(self.environment), recorder.intend, monotonic, real_pause
         )
@@ -183,6 +185,8 @@ class Service:
             batch.configs.append(version)
         anew = configuration.of_features != self._configuration.of_features
         self.catalog, self._configuration = catalog, configuration
+        for follower in self.followers:
+            follower(configuration)
         batch.notes += self._standings.adopt(catalog.jobs, now)
         if anew:
             self.placing.inline.demotions.forget()

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from optifire.core.job import DEFAULT_PRIORITY, Effect, Misfire, Overlap, Placement
 from optifire.core.setting import Kind, Setting
+from optifire.core.settings_log import LOG_FIELDS, LOG_FILES, LOG_FORMATS, LOG_MB
 from optifire.core.types import Environment
 
 NO_ALIASES: Mapping[str, str] = MappingProxyType({})
@@ -18,7 +19,6 @@ NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 ENVIRONMENTS = (Environment.DEMO, Environment.PAPER)
 #: Failures in a row after which a plugin is quarantined, where config.yaml says nothing.
 QUARANTINE_AFTER = 5
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 _PLAN = "the plan's, else"
 #: What ``plugins.<id>`` in features.yaml takes.
@@ -232,13 +232,7 @@ CONFIG_FIELDS: tuple[Setting, ...] = (
         minimum=1,
         maximum=1000000,
     ),
-    Setting(
-        "system.log_level",
-        Kind.TEXT,
-        "The least serious messages of the service that are shown.",
-        default="INFO",
-        choices=LOG_LEVELS,
-    ),
+    *LOG_FIELDS,
     Setting(
         "data.default_symbol",
         Kind.TEXT,
@@ -316,6 +310,9 @@ class SystemSettings:
 
     concurrency: int | None = None
     log_level: str = "INFO"
+    log_format: str = LOG_FORMATS[0]
+    log_mb: int = LOG_MB
+    log_files: int = LOG_FILES
     max_ram_mb: int | None = None
     quarantine_after: int = QUARANTINE_AFTER
 

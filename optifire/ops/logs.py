@@ -7,25 +7,32 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from optifire.core.settings_log import LOG_FILES, LOG_MB
+from optifire.ops.journal import ForJournal, is_journal
 from optifire.sdk.scope import scope_if_any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable
     from typing import TextIO
 
     from optifire.ops.masking import Masker
 
+logger = logging.getLogger(__name__)
+
 #: The logger above all of this program's.
 OURS: Final = "optifire"
-#: The file is renamed away when it is this long, in bytes, and so many of these are kept.
-FILE_BYTES: Final = 5 << 20
-FILES_KEPT: Final = 5
+#: What a line may say by name beside its message, where whoever logs gives it as ``extra``.
+EXTRA: Final = (
+    "run_id", "plugin_id", "due", "status", "reason", "attempts", "cpu_ms", "mem_mb", "wall_ms",
+)  # fmt: skip
 
 
 class Style(StrEnum):
@@ -38,24 +45,29 @@ class Style(StrEnum):
 
 
 class AsLine(logging.Formatter):
-    """Gives ``instant LEVEL logger [run] message``; what follows the first line is indented."""
+    """Gives ``instant LEVEL logger [run] message``; what follows the first line is indented.
 
-    def __init__(self, masker: Masker) -> None:
+    ``timed`` False leaves the instant out, for a reader that keeps one of its own.
+    """
+
+    def __init__(self, masker: Masker, *, timed: bool = True) -> None:
         super().__init__()
         self._masker = masker
+        self._timed = timed
 
     def format(self, record: logging.LogRecord) -> str:
         """Give one record as text."""
-        run_id, _ = _run(record)
+        run_id = getattr(record, "run_id", "")
         said = [_message(record), *_trace(self, record)]
         lines = "\n".join(said).splitlines() or [""]
         text = "\n    ".join(printable(line) for line in self._masker.all(lines))
         run = f" [{run_id}]" if run_id else ""
-        return f"{_instant(record)} {record.levelname:<7} {record.name}{run} {text}"
+        instant = f"{_instant(record)} " if self._timed else ""
+        return f"{instant}{record.levelname:<7} {record.name}{run} {text}"
 
 
 class AsJson(logging.Formatter):
-    """Gives one JSON object: time, level, logger, message, and run_id, plugin_id, error if any."""
+    """Gives one JSON object: time, level, logger, message, error and what `EXTRA` names, if any."""
 
     def __init__(self, masker: Masker) -> None:
         super().__init__()
@@ -63,23 +75,20 @@ class AsJson(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Give one record as JSON."""
-        run_id, plugin_id = _run(record)
+        extra = {name: getattr(record, name, None) for name in EXTRA}
+        masked = {
+            key: self._masker(value) if isinstance(value, str) else value
+            for key, value in extra.items()
+        }
         fields = {
             "time": _instant(record),
             "level": record.levelname,
             "logger": record.name,
-            "run_id": run_id,
-            "plugin_id": plugin_id,
+            **masked,
             "message": self._masker(_message(record)),
             "error": self._masker("\n".join(_trace(self, record))),
         }
-        return json.dumps({key: value for key, value in fields.items() if value})
-
-
-FORMATS: Final[Mapping[Style, type[AsLine | AsJson]]] = {
-    Style.CONSOLE: AsLine,
-    Style.JSON: AsJson,
-}
+        return json.dumps({key: value for key, value in fields.items() if value not in (None, "")})
 
 
 class LogFile(RotatingFileHandler):
@@ -101,18 +110,31 @@ class LogFile(RotatingFileHandler):
         """Count a line that could not be written; the console has it."""
         self.lost += 1
 
+    def resize(self, size: int, kept: int) -> None:
+        """Rotate at another size in bytes, and keep another number; what is over it goes."""
+        with self.lock or nullcontext():
+            self.maxBytes, self.backupCount = size, kept
+            for old in surplus(Path(self.baseFilename), kept):
+                try:
+                    old.unlink(missing_ok=True)
+                except OSError as error:
+                    logger.warning("an old log file cannot be removed: %s", error)
+
 
 class Logs:
     """The handlers of the service, until `close`.
 
     Parameters
     ----------
+    masker
+        Keeps secrets out; it may learn others at any time.
     level
         The least serious messages of OptiFIRE that are written; of others it is WARNING.
     console, style
         Where lines go beside the file, and how they look there; None for nowhere.
-    file
-        Where JSON lines go; its folder must be there. None for nowhere.
+    file, size, kept
+        Where JSON lines go; its folder must be there. None for nowhere. It is renamed away when it
+        is `size` bytes long, and so many old ones are `kept`.
     """
 
     def __init__(
@@ -123,12 +145,20 @@ class Logs:
         console: TextIO | None = None,
         style: Style = Style.CONSOLE,
         file: Path | None = None,
+        size: int = LOG_MB << 20,
+        kept: int = LOG_FILES,
     ) -> None:
-        self._handlers: list[logging.Handler] = []
-        if console is not None:
-            self._add(logging.StreamHandler(console), style, masker)
-        if file is not None:
-            self._add(LogFile(file, FILE_BYTES, FILES_KEPT), Style.JSON, masker)
+        self.masker = masker
+        self._console = None if console is None else logging.StreamHandler(console)
+        self._for_journal = console is not None and is_journal(console, os.environ)
+        self._file = None if file is None else LogFile(file, size, kept)
+        self.set_style(style)
+        if self._file is not None:
+            self._file.setFormatter(AsJson(masker))
+            self._file.resize(size, kept)
+        for handler in self._handlers:
+            handler.addFilter(with_run)
+            logging.getLogger().addHandler(handler)
         self._levels = (logging.getLogger().level, logging.getLogger(OURS).level)
         logging.getLogger().setLevel(logging.WARNING)
         logging.captureWarnings(capture=True)
@@ -138,21 +168,35 @@ class Logs:
         """Write from this level on: DEBUG, INFO, WARNING or ERROR."""
         logging.getLogger(OURS).setLevel(level)
 
+    def set_style(self, style: Style) -> None:
+        """Give the console's lines another form."""
+        if self._console is None:
+            return
+        made: logging.Formatter
+        if style is Style.JSON:
+            made = AsJson(self.masker)
+        else:
+            made = AsLine(self.masker, timed=not self._for_journal)
+        self._console.setFormatter(ForJournal(made) if self._for_journal else made)
+
+    def resize(self, size: int, kept: int) -> None:
+        """Rotate the file at another size in bytes, and keep another number of old ones."""
+        if self._file is not None:
+            self._file.resize(size, kept)
+
     def close(self) -> None:
         """Take everything away again and close the file."""
         logging.captureWarnings(capture=False)
         for handler in self._handlers:
             logging.getLogger().removeHandler(handler)
             handler.close()
-        self._handlers.clear()
+        self._console = self._file = None
         logging.getLogger().setLevel(self._levels[0])
         logging.getLogger(OURS).setLevel(self._levels[1])
 
-    def _add(self, handler: logging.Handler, style: Style, masker: Masker) -> None:
-        handler.setFormatter(FORMATS[style](masker))
-        handler.addFilter(with_run)
-        logging.getLogger().addHandler(handler)
-        self._handlers.append(handler)
+    @property
+    def _handlers(self) -> list[logging.Handler]:
+        return [one for one in (self._console, self._file) if one is not None]
 
 
 def with_run(record: logging.LogRecord) -> bool:
@@ -166,15 +210,17 @@ def with_run(record: logging.LogRecord) -> bool:
     return True
 
 
+def surplus(file: Path, kept: int) -> list[Path]:
+    """Give the files that a log of this name was renamed to, but for so many of the newest."""
+    numbered = ((old, old.name.removeprefix(f"{file.name}.")) for old in file.parent.iterdir())
+    return [old for old, number in numbered if number.isdecimal() and int(number) > kept]
+
+
 def printable(line: str) -> str:
     """Give a line without characters that steer a terminal; they stand as escapes."""
     return "".join(
         char if char.isprintable() or char == "\t" else ascii(char)[1:-1] for char in line
     )
-
-
-def _run(record: logging.LogRecord) -> tuple[str, str]:
-    return getattr(record, "run_id", ""), getattr(record, "plugin_id", "")
 
 
 def _instant(record: logging.LogRecord) -> str:

@@ -11,6 +11,7 @@ from optifire.core.errors import NeverWrittenError, ReplayError, StoreError
 from optifire.core.ledger import Batch, ContextValue, Rejected, RunRow
 from optifire.core.run import Failure, Reason, RunStatus
 from optifire.runtime.blackboard import Blackboard, CycleView
+from optifire.runtime.hiding import Mask, hide
 
 if TYPE_CHECKING:
     from optifire.core.ports import Clock, Store, TableReader
@@ -52,15 +53,23 @@ class LiveRecorder:
         Paces the tries while the store refuses.
     listener
         Is told every batch after its commit.
+    mask
+        Takes secrets out of what is said about runs.
     """
 
     def __init__(
-        self, store: Store, board: Blackboard, clock: Clock, listener: Listener | None = None
+        self,
+        store: Store,
+        board: Blackboard,
+        clock: Clock,
+        listener: Listener | None = None,
+        mask: Mask | None = None,
     ) -> None:
         self._store = store
         self._board = board
         self._clock = clock
         self._listener = listener
+        self._mask = mask
         #: What the store said last, None while it writes.
         self.trouble: StoreError | None = None
 
@@ -92,6 +101,8 @@ class LiveRecorder:
         """Write a batch once; raises `StoreError` when nothing of it could be written."""
         if not batch:
             return ()
+        if self._mask is not None:
+            hide(batch, self._mask)
         rejected = await self._store.commit(batch)
         if self.trouble is not None:
             log.warning("the ledger can be written again")

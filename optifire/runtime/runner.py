@@ -63,7 +63,8 @@ class Runner:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            log.exception("worker %s failed around run %s", worker.name, request.run_id)
+            of_run = {"run_id": request.run_id, "plugin_id": job.plugin_id}
+            log.exception("worker %s failed around it", worker.name, extra=of_run)
             return failed(error)
         if outcome.status is RunStatus.TIMED_OUT and request.replay:
             raise ReplayError(

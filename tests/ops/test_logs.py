@@ -178,6 +178,47 @@ def test_the_file_rotates_by_size_and_keeps_a_number(tmp_path: Path) -> None:
     assert "line 0049" in (tmp_path / "optifire.log").read_text(encoding="utf-8")
 
 
+def test_fewer_files_can_be_kept_while_it_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "optifire.log"
+    logs = Logs(Masker(), file=file, size=200, kept=4)
+    for number in range(50):
+        LOGGER.info("line %04d", number)
+    (tmp_path / "optifire.log.gz").touch()
+    assert len(list(tmp_path.glob("optifire.log.?"))) == 4
+    logs.resize(10_000, 1)
+    names = sorted(one.name for one in tmp_path.iterdir())
+    assert names == ["optifire.log", "optifire.log.1", "optifire.log.gz"]
+    for number in range(50):
+        LOGGER.info("line %04d", number)
+    logs.close()
+    assert len(file.read_text(encoding="utf-8").splitlines()) > 10
+    assert sorted(one.name for one in tmp_path.iterdir()) == names
+
+
+def test_files_over_the_number_are_removed_at_the_start(tmp_path: Path) -> None:
+    for number in range(1, 7):
+        (tmp_path / f"optifire.log.{number}").touch()
+    Logs(Masker(), file=tmp_path / "optifire.log", kept=2).close()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["optifire.log.1", "optifire.log.2"]
+
+
+def test_what_is_given_by_name_stands_in_json_by_name_and_masked(lines: Written) -> None:
+    more = {"run_id": RUN, "status": "failed", "cpu_ms": 0.0, "reason": "s3cret-token", "x": 1}
+    LOGGER.warning("it failed", extra=more)
+    fields = lines.fields
+    assert (fields["status"], fields["cpu_ms"], fields["reason"]) == ("failed", 0.0, "***")
+    assert "x" not in fields
+
+
+def test_the_form_of_the_console_can_change_while_it_is_written(console: Written) -> None:
+    LOGGER.info("one")
+    console.logs.set_style(Style.JSON)
+    LOGGER.info("two")
+    first, second = console.lines
+    assert first.endswith("one")
+    assert json.loads(second)["message"] == "two"
+
+
 class Full(io.StringIO):
     """A stream on a disk that is full for a while."""
 
