@@ -146,6 +146,22 @@ def look(service: Service) -> Look:
     return Look(memory, opened)
 
 
+def steady_look(service: Service) -> Look:
+    """Look once what is open stays: the kernel tells of it file by file, and a process that is
+    being forked ahead is seen as a child before the service has its pidfd.
+    """
+    last: Look | None = None
+
+    def stays() -> bool:
+        nonlocal last
+        before, last = last, look(service)
+        return before is not None and before.opened == last.opened
+
+    until(stays, what="descriptors that stay")
+    assert last is not None
+    return last
+
+
 def more_open(service: Service, before: Look) -> Counter[str]:
     """Give what is open now and was not before, once that is nothing or stays for long."""
     more = Counter[str]()

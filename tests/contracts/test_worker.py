@@ -368,7 +368,8 @@ async def test_a_flood_of_words_keeps_64_kb_and_says_what_is_missing(worker: Wor
 async def test_processor_time_is_measured(worker: Worker) -> None:
     usage = (await worker.run(request_for("burn"))).usage
     assert usage.cpu_ms is not None
-    assert 100 <= usage.cpu_ms < 300
+    # It takes 100 ms; what a run takes that does nothing is not its own, and known to 2 ms.
+    assert 98 <= usage.cpu_ms < 300
     assert usage.wall_ms is not None
     assert usage.wall_ms >= 100
     exact = worker.name in {"inline", "resident"}
