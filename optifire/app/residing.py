@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from optifire.core.types import PluginId
     from optifire.runtime.pauses import Pauses
     from optifire.runtime.recorder import LiveRecorder
+    from optifire.runtime.standings import Standings
     from optifire.workers.isolated import IsolatedWorker
 
 log = logging.getLogger("optifire.service")
@@ -47,6 +48,8 @@ class Residing:
         Says when it is.
     pauses
         Who is paused, and is told no events.
+    standings
+        Who is quarantined, and is told none either.
     """
 
     def __init__(
@@ -55,10 +58,12 @@ class Residing:
         recorder: LiveRecorder,
         clock: Clock,
         pauses: Pauses | None = None,
+        standings: Standings | None = None,
     ) -> None:
         self._recorder = recorder
         self._clock = clock
         self._pauses = pauses
+        self._standings = standings
         self.worker = ResidentWorker(isolated, clock.now, self._view, self._report)
         self._tending = Tending(self.worker, self._report)
         self._jobs: Mapping[PluginId, Job] = {}
@@ -95,8 +100,11 @@ class Residing:
                     self.tell(job, Event(row.name, row.data, row.source), row.due)
 
     def tell(self, job: Job, event: Event, at: datetime) -> None:
-        """Have an event told to a plugin, after those before it; one that is paused misses it."""
-        if self._pauses is not None and self._pauses.at(job.plugin_id, at) is not None:
+        """Have an event told to a plugin, after those before it.
+
+        One that is paused or quarantined misses it.
+        """
+        if self._misses(job.plugin_id, at):
             return
         box = self._boxes.setdefault(job.plugin_id, deque())
         if len(box) >= MOST_WAITING:
@@ -104,6 +112,12 @@ class Residing:
             self._report(job.plugin_id, f"was not told {dropped.name}: {MOST_WAITING:,} wait")
         box.append((job, event, at))
         self._begin_telling(job.plugin_id)
+
+    def _misses(self, plugin_id: PluginId, at: datetime) -> bool:
+        """Tell whether a plugin is kept from all that it does, and so from an event of then."""
+        if self._standings is not None and self._standings.of(plugin_id).held is not None:
+            return True
+        return self._pauses is not None and self._pauses.at(plugin_id, at) is not None
 
     def _begin_telling(self, plugin_id: PluginId) -> None:
         if self._group is not None and plugin_id not in self._telling:
@@ -115,7 +129,9 @@ class Residing:
         box = self._boxes[plugin_id]
         try:
             while box:
-                await self.worker.tell(*box.popleft())
+                job, event, at = box.popleft()
+                if not self._misses(plugin_id, at):  # since it was put here, that is
+                    await self.worker.tell(job, event, at)
         finally:
             self._telling.discard(plugin_id)
 
