@@ -61,14 +61,12 @@ class Metrics:
         yield from process_families(os.getpid())
 
     def _work(self) -> Iterator[Family]:
-        slots, isolated = self.engine.rooms.slots, self.placing.isolated
+        slots, standing = self.engine.rooms.slots, self.placing.processes()
         yield gauge("optifire_slots_held", "Isolated runs that hold a slot.", len(slots))
         yield gauge("optifire_slots_waiting", "Runs that wait for a slot.", slots.waiting)
-        standing = len(isolated.zygote_pids())
-        yield gauge("optifire_zygotes", "Processes from which runs are forked.", standing)
-        spares = len(isolated.zygotes.spares())
+        zygotes, spares, residents = (standing[each] for each in ("zygotes", "spares", "residents"))
+        yield gauge("optifire_zygotes", "Processes from which runs are forked.", zygotes)
         yield gauge("optifire_spares", "Processes forked ahead of runs.", spares)
-        residents = len(self.placing.residing.worker.pids())
         yield gauge("optifire_residents", "Processes of resident plugins.", residents)
 
     def _plugins(self) -> Iterator[Family]:

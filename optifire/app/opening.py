@@ -162,7 +162,7 @@ class _Opening:
         recorder = LiveRecorder(self.store, board, self.clock, bus.tell, self.logs.masker)
         now = self.clock.now()
         past = await read_past(self.store.path, self.catalog.jobs, self._settings.system)
-        residing = Residing(self.isolated, recorder, self.clock, past.pauses)
+        residing = Residing(self.isolated, recorder, self.clock, past.pauses, past.standings)
         placing = Placing(self.inline, self.isolated, residing)
         rooms = Rooms(
             self.clock,
@@ -213,7 +213,9 @@ class _Opening:
     def _slots(self, placing: Placing) -> Slots:
         """Give the slots of this machine: by its cores, and by its memory."""
         system = self._settings.system
-        room = room_of(system, lambda: [os.getpid(), *placing.pids()], monotonic)
+        room = room_of(
+            system, lambda: [os.getpid(), *placing.pids()], monotonic, placing.spare_pids
+        )
         return Slots(system.concurrency_on(os.cpu_count() or 1), room)
 
     @property

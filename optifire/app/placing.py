@@ -45,6 +45,21 @@ class Placing:
         """Give the processes that stand beside the service: zygotes and residents."""
         return [*self.isolated.zygote_pids(), *self.residing.worker.pids()]
 
+    def spare_pids(self) -> list[int]:
+        """Give the processes that are forked ahead and wait for a run.
+
+        Most of what they hold is their zygote's, too.
+        """
+        return self.isolated.zygotes.spares()
+
+    def processes(self) -> dict[str, int]:
+        """Count the processes beside the service, without those that are at a run."""
+        return {
+            "zygotes": len(self.isolated.zygote_pids()),
+            "spares": len(self.spare_pids()),
+            "residents": len(self.residing.worker.pids()),
+        }
+
     def sentences(self) -> list[str]:
         """Say what is not as configured."""
         return [*self.inline.sentences(), *self.residing.sentences()]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.limits import MIB
-from optifire.ops.readings import memory_total, resident
+from optifire.ops.readings import memory_total, private, resident
 
 if TYPE_CHECKING:
     from optifire.core.settings import SystemSettings
@@ -28,26 +28,33 @@ class Room:
     most_mb
         What all may use together, in megabytes of 2**20 bytes.
     pids
-        Gives the processes that stand: the service and its zygotes.
+        Gives the processes that stand: the service, its zygotes, residents.
     monotonic
         Gives seconds that only grow.
+    spares
+        Gives those that were forked ahead, of which counts what is theirs alone.
     """
 
     most_mb: float
     pids: Callable[[], Sequence[int]]
     monotonic: Callable[[], float]
+    spares: Callable[[], Sequence[int]] = tuple
     _used: tuple[float, float] | None = field(default=None, init=False)
 
     def left_mb(self) -> float:
         """Give how much the service leaves to its runs now."""
         now = self.monotonic()
         if self._used is None or now - self._used[0] > AGE:
-            self._used = (now, resident(self.pids()) / MIB)
+            used = resident(self.pids()) + private(self.spares())
+            self._used = (now, used / MIB)
         return self.most_mb - self._used[1]
 
 
 def room_of(
-    settings: SystemSettings, pids: Callable[[], Sequence[int]], monotonic: Callable[[], float]
+    settings: SystemSettings,
+    pids: Callable[[], Sequence[int]],
+    monotonic: Callable[[], float],
+    spares: Callable[[], Sequence[int]] = tuple,
 ) -> Room:
     """Give the room that the settings leave on this machine."""
-    return Room(settings.memory_on(memory_total(os.getpid()) / MIB), pids, monotonic)
+    return Room(settings.memory_on(memory_total(os.getpid()) / MIB), pids, monotonic, spares)

@@ -230,6 +230,7 @@ class Service:
             ),
             "layers": list(self._layers),
             "usage": self._meter.recent(SAMPLE_AGE).plain(),
+            "processes": self.placing.processes(),
             "context": context_of(self.engine.rooms.board.snapshot()),
             "market": {
                 "calendar": self._configuration.settings.market.calendar,

@@ -8,7 +8,7 @@ import pytest
 
 from optifire.app.room import AGE, Room, room_of
 from optifire.core.settings import SystemSettings
-from optifire.ops.readings import memory_total, resident
+from optifire.ops.readings import memory_total, private, resident
 
 MIB = 1 << 20
 
@@ -26,10 +26,34 @@ def test_what_the_standing_processes_use_is_not_left_to_runs() -> None:
     assert room.left_mb() == pytest.approx(1000.0 - own, abs=16)
 
 
+def test_of_one_forked_ahead_only_that_counts_which_nobody_shares() -> None:
+    """The child shares 64 MB with who forked it, and has made 16 MB of them its own."""
+    text = """if True:
+        import os, sys
+        held = bytearray(os.urandom(1 << 20) * 64)
+        if (child := os.fork()) == 0:
+            for page in range(0, 16 << 20, 4096):
+                held[page] ^= 1
+            print(os.getpid(), flush=True)
+        sys.stdin.read()
+        """
+    command = [sys.executable, "-c", text]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        room = Room(1000.0, lambda: [parent.pid], lambda: 0.0, lambda: [child])
+        assert resident([child]) / MIB > 64
+        assert 16 <= private([child]) / MIB < 32
+        used = (resident([parent.pid]) + private([child])) / MIB
+        assert room.left_mb() == pytest.approx(1000.0 - used, abs=1)
+        parent.communicate()
+
+
 def test_a_process_that_has_ended_uses_nothing() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
     assert resident([ended.pid]) == 0
+    assert private([ended.pid]) == 0
 
 
 def test_processes_are_looked_at_once_in_a_while_however_often_somebody_asks() -> None:

@@ -94,7 +94,10 @@ def test_state_lives_from_start_to_stop_through_runs_and_restarts(trial: Trial) 
     begin(trial, "counts")
     with trial.service() as service:
         until(lambda: len(runs(trial, "counts", status="succeeded")) > 2, what="three runs")
-        standing = service.status()["plugins"]["counts"]["resident"]
+        said = service.status()
+        standing = said["plugins"]["counts"]["resident"]
+        assert said["processes"]["residents"] == 1
+        assert said["processes"]["zygotes"] >= 1
         assert standing["runs"] > 2
         assert hooks(trial) == ["start"]
         begin(trial)
