@@ -83,7 +83,7 @@ class Service:
         self.catalog = catalog
         self.engine = engine
         self.recorded = recorded
-        self._configuration = configuration
+        self.configuration = configuration
         self._layers = offered()
         self.catalogs = catalogs
         self._recorder = recorder
@@ -99,7 +99,7 @@ class Service:
         self.pruning = Pruning(
             home.database(self.environment), recorder.intend, monotonic, real_pause
         )
-        self.backing = Backing(home, self.environment, lambda: self._configuration.settings)
+        self.backing = Backing(home, self.environment, lambda: self.configuration.settings)
         self.pausing = Pausing(
             engine.rooms.pauses or Pauses(),
             recorder,
@@ -155,16 +155,21 @@ class Service:
                 await self._bus.ended(run_id)
         return True
 
-    async def reload(self, author: str = BY_FILE) -> dict[str, Any]:
+    async def reload(
+        self, author: str = BY_FILE, edit: Callable[[], object] | None = None
+    ) -> dict[str, Any]:
         """Read configuration and plugins again and go over to them between two ticks.
 
-        What cannot be read keeps the last good state; health is red until it can.
+        What cannot be read keeps the last good state; health is red until it can. ``edit`` changes
+        files first, in a thread; what comes of that is its author's, and nobody else's reload.
         """
         async with self._reloading:
+            if edit is not None:
+                await asyncio.to_thread(edit)
             try:
                 configuration = read_configuration(self.home)
                 catalog = await self.catalogs.build(configuration, self.catalog)
-                before, after = self._configuration.features, configuration.features
+                before, after = self.configuration.features, configuration.features
                 check_change(self.catalog, catalog, before, after)
             except OptifireError as error:
                 self._refused = error
@@ -180,11 +185,11 @@ class Service:
         change = difference(self.catalog, catalog)
         now = self.engine.rooms.clock.now()
         batch = Batch(notes=switch_notes(change.started, change.stopped, now, author))
-        if configuration.version != self._configuration.version:
+        if configuration.version != self.configuration.version:
             version = ConfigVersion(configuration.version, wall_now(), author, configuration.texts)
             batch.configs.append(version)
-        anew = configuration.of_features != self._configuration.of_features
-        self.catalog, self._configuration = catalog, configuration
+        anew = configuration.of_features != self.configuration.of_features
+        self.catalog, self.configuration = catalog, configuration
         for follower in self.followers:
             follower(configuration)
         batch.notes += self._standings.adopt(catalog.jobs, now)
@@ -233,14 +238,14 @@ class Service:
             "processes": self.placing.processes(),
             "context": context_of(self.engine.rooms.board.snapshot()),
             "market": {
-                "calendar": self._configuration.settings.market.calendar,
-                "tz": self._configuration.settings.market.tz,
+                "calendar": self.configuration.settings.market.calendar,
+                "tz": self.configuration.settings.market.tz,
             },
         }
 
     def watched(self) -> Sequence[Path]:
         """Give the folders whose files matter: configuration and plugins."""
-        return watched(self.home, self._configuration.features, self.catalog)
+        return watched(self.home, self.configuration.features, self.catalog)
 
     def headline(self) -> str:
         """Give one line of how the service is, for systemd."""

@@ -32,7 +32,7 @@ EXAMPLES = (
 #: Where the commands stand, in the order of help.
 MODULES = (
     "service", "health", "runs", "policies", "when", "replay", "schedule", "calendar", "check",
-    "config", "budgets", "plugins", "authoring", "backup",
+    "config", "budgets", "plugins", "authoring", "backup", "token",
 )  # fmt: skip
 #: Words that have commands below them.
 GROUPS = {
@@ -40,6 +40,7 @@ GROUPS = {
     "calendar": "Shows sessions and declares closures.",
     "config": "Shows the configuration, compares its versions and restores one.",
     "plugins": "Lists, makes, checks and switches plugins.",
+    "token": "Makes, lists and revokes tokens of the HTTP API.",
 }
 
 

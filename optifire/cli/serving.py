@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from optifire.app.listening import listen
 from optifire.app.opening import Overrides, open_service
 from optifire.app.rooms import rooms_of
 from optifire.cli.house import calendar_of, settings_of
@@ -18,12 +19,13 @@ from optifire.host.control import ControlServer, handlers_for
 from optifire.workers.wire import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
     from typing import Any
 
     from optifire.app.service import Service
     from optifire.cli.output import Output
     from optifire.host.home import Home
+    from optifire.runtime.supervisor import Work
 
 log = logging.getLogger("optifire.service")
 
@@ -54,16 +56,20 @@ async def serve(home: Home, wanted: Wanted, output: Output) -> None:
         server = ControlServer(home.socket, handlers_for(service, to_json))
         await server.start()
         resources.push_async_callback(server.close)
+        api = listen(service, resources)
+        rooms = {**rooms_of(service), **({} if api is None else {"API": api.run})}
         _stop_on_signals(service)
-        await _run(service, _show(service, home, wanted, output))
+        await _run(service, rooms, _show(service, home, wanted, output))
 
 
-async def _run(service: Service, showing: Coroutine[Any, Any, None]) -> None:
+async def _run(
+    service: Service, rooms: Mapping[str, Work], showing: Coroutine[Any, Any, None]
+) -> None:
     """Run a service and what shows it; errors of the service come out as they are."""
     try:
         async with asyncio.TaskGroup() as tasks:
             shown = tasks.create_task(showing)
-            await service.run(rooms_of(service))
+            await service.run(rooms)
             shown.cancel()
     except BaseExceptionGroup as group:
         error: BaseException = group

@@ -126,8 +126,8 @@ class NoteRow:
 
     ``kind``: ``enabled``, ``disabled``, ``config``, ``holiday``, ``left_out``, ``start``, ``stop``,
     ``demoted``, ``quarantined``, ``released``, ``changed`` (code or settings of a plugin),
-    ``paused``, ``resumed``, ``restored``, ``warning``. ``subject`` is a plugin id (``*`` for all of
-    them), a calendar and date, or a file.
+    ``paused``, ``resumed``, ``restored``, ``warning``, ``api`` (a change asked for over HTTP).
+    ``subject`` is a plugin id (``*`` for all of them), a run id, a calendar and date, or a file.
     """
 
     at: datetime
@@ -258,7 +258,11 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs to list, newest due first: all conditions hold together."""
+    """Which runs to list, newest due first: all conditions hold together.
+
+    ``after`` is the last run of the page before: the list goes on behind it, at equal due and turn
+    by plugin id and kind.
+    """
 
     plugin_id: str | None = None
     status: str | None = None
@@ -266,6 +270,7 @@ class RunFilter:
     until: datetime | None = None
     limit: int = 50
     kind: RunKind | None = None
+    after: RunKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from optifire.core.job import DEFAULT_PRIORITY, Effect, Misfire, Overlap, Placement
 from optifire.core.setting import Kind, Setting
+from optifire.core.settings_api import API_FIELDS, ApiSettings
 from optifire.core.settings_log import LOG_FIELDS, LOG_FILES, LOG_FORMATS, LOG_MB
 from optifire.core.types import Environment
 
@@ -297,6 +298,7 @@ CONFIG_FIELDS: tuple[Setting, ...] = (
         minimum=100,
         maximum=10000000,
     ),
+    *API_FIELDS,
 )
 
 
@@ -378,3 +380,4 @@ class Settings:
     market: MarketSettings = MarketSettings()
     backup: BackupSettings = BackupSettings()
     retention: RetentionSettings = RetentionSettings()
+    api: ApiSettings = field(default_factory=ApiSettings)

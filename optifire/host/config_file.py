@@ -14,6 +14,7 @@ from optifire.core.settings import (
     Settings,
     SystemSettings,
 )
+from optifire.core.settings_api import ApiSettings
 from optifire.host.checks import Checker, check_value
 from optifire.host.documents import Document, read_document
 from optifire.host.findings import Finding, InvalidConfigError, Level
@@ -55,6 +56,7 @@ def settings_of(document: Document) -> Settings:
         market=MarketSettings(**values.get("market", {})),
         backup=BackupSettings(**values.get("backup", {})),
         retention=RetentionSettings(**values.get("retention", {})),
+        api=ApiSettings(**values.get("api", {})),
     )
     findings = _contradictions(settings, document)
     if findings:
@@ -73,6 +75,26 @@ def _contradictions(settings: Settings, document: Document) -> list[Finding]:
         where = document.where(("market", "tz"))
         remedy = "Write an IANA name such as America/New_York"
         found.append(Finding("config", Level.ERROR, where, f"no time zone {zone!r}", remedy))
+    return found + _exposed(settings.api, document)
+
+
+def _exposed(api: ApiSettings, document: Document) -> list[Finding]:
+    """Refuse an API in clear text where others can listen, and half a pair of TLS files."""
+    found: list[Finding] = []
+    if (api.tls_certificate is None) != (api.tls_key is None):
+        key = "tls_key" if api.tls_key is None else "tls_certificate"
+        there = "tls_certificate" if api.tls_key is None else "tls_key"
+        where = document.where(("api", there))
+        message = f"api.{there} without api.{key}"
+        found.append(Finding("config", Level.ERROR, where, message, f"Set api.{key} too"))
+    if api.is_reachable and not api.has_tls and not api.behind_proxy:
+        message = f"the API would send tokens in clear text at {api.host}"
+        remedy = (
+            "Set api.tls_certificate and api.tls_key, or api.behind_proxy: true where a proxy "
+            "with TLS stands before it, or api.host: 127.0.0.1"
+        )
+        where = document.where(("api", "host"))
+        found.append(Finding("config", Level.ERROR, where, message, remedy))
     return found
 
 

@@ -45,6 +45,16 @@ class Home:
         return self.data / "optifire.sock"
 
     @property
+    def tokens(self) -> Path:
+        """The tokens of the HTTP API, as hashes."""
+        return self.data / "tokens.json"
+
+    @property
+    def first_token(self) -> Path:
+        """Where the first token is written, for whoever may read the home."""
+        return self.data / "first-token"
+
+    @property
     def blobs(self) -> Path:
         """The folder of large values, by their SHA-256."""
         return self.data / "blobs"

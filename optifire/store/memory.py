@@ -28,7 +28,7 @@ from optifire.core.ledger import (
     RunRow,
     Statement,
 )
-from optifire.core.run import TERMINAL
+from optifire.core.run import TERMINAL, RunKey
 from optifire.core.types import RunId
 from optifire.store.memory_rollups import add_run, beyond, matching
 from optifire.store.memory_state import WHERE, State, apply, check, cursors, order
@@ -216,4 +216,13 @@ def _matches(run: RunRow, which: RunFilter) -> bool:
         and which.kind in (None, run.key.kind)
         and (which.since is None or run.key.due >= which.since)
         and (which.until is None or min(first, run.key.due) <= which.until)
+        and (which.after is None or _is_behind(run.key, which.after))
     )
+
+
+def _is_behind(key: RunKey, after: RunKey) -> bool:
+    """Tell whether a run stands behind another one in a list."""
+    place, mark = (key.due, key.turn), (after.due, after.turn)
+    if place != mark:
+        return place < mark
+    return (key.plugin_id, key.kind.value) > (after.plugin_id, after.kind.value)

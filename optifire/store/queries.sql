@@ -191,7 +191,7 @@ WHERE plugin_id = ? AND due_us = ? AND turn = ? AND kind = ?
 -- {conditions} are joined by the reader; newest due first, so that a limit ends the search.
 SELECT runs.id FROM runs
 WHERE true {conditions}
-ORDER BY runs.due_us DESC, runs.turn DESC
+ORDER BY runs.due_us DESC, runs.turn DESC, runs.plugin_id, runs.kind
 LIMIT :limit
 
 -- name: ids_of_plugin
@@ -207,7 +207,7 @@ WHERE
     )
     AND runs.due_us < (plugin_weeks.week + 1) * 604800000000
     {conditions}
-ORDER BY plugin_weeks.week DESC, runs.due_us DESC, runs.turn DESC
+ORDER BY plugin_weeks.week DESC, runs.due_us DESC, runs.turn DESC, runs.kind
 LIMIT :limit
 
 -- name: open_runs

@@ -32,10 +32,18 @@ if TYPE_CHECKING:
 
     from optifire.store.blobs import BlobFiles
 
+    from optifire.core.run import RunKey
+
 #: Runs that `LedgerReader.records` holds in memory at a time.
 _PAGE = 500
 #: A key before every other one: no datetime is that early.
 _FIRST: Row = (-(2**63), 0, "", "")
+#: What stands behind a run in a list; the first term ends the index search.
+_BEHIND = """(runs.due_us <= :after_due AND (
+    (runs.due_us, runs.turn) < (:after_due, :after_turn)
+    OR ((runs.due_us, runs.turn) = (:after_due, :after_turn)
+        AND (runs.plugin_id, runs.kind) > (:after_plugin, :after_kind))
+))"""
 
 
 class LedgerReader(AgingReader):
@@ -171,6 +179,7 @@ def _conditions(which: RunFilter) -> str:
         (which.kind, "runs.kind = :kind"),
         (which.since if which.plugin_id is None else None, "runs.due_us >= :since"),
         (which.until, until),
+        (which.after, _BEHIND),
     )
     return "".join(f" AND {condition}" for value, condition in said if value is not None)
 
@@ -183,4 +192,13 @@ def _values(which: RunFilter) -> dict[str, object]:
         "since": codec.maybe_us(which.since),
         "until": codec.maybe_us(which.until),
         "limit": which.limit,
+        **_place(which.after),
     }
+
+
+def _place(after: RunKey | None) -> dict[str, object]:
+    """Give where a list goes on; nothing where it begins."""
+    if after is None:
+        return {}
+    values = rows.encode_key(after)
+    return dict(zip(("after_plugin", "after_due", "after_turn", "after_kind"), values, strict=True))

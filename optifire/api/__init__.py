@@ -1,0 +1,1 @@
+"""The HTTP API: imported when a home switches it on, and by nothing before."""

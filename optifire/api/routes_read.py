@@ -1,0 +1,142 @@
+"""What can be read: each route asks the service once and says what it was told."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from litestar import get
+from litestar.exceptions import ValidationException
+from litestar.params import Dependency, Parameter
+
+from optifire.api.ports import Reads, Records, RunsAsked
+from optifire.core.access import Role
+from optifire.core.run import RunStatus
+
+Desk = Annotated[Reads, Dependency(skip_validation=True)]
+Files = Annotated[Records, Dependency(skip_validation=True)]
+Shape = dict[str, Any]
+#: Runs, hours and days that one answer covers at most.
+MOST_RUNS, MOST_HOURS, MOST_DAYS, MOST_COMING = 500, 24 * 366, 36_525, 1000
+
+Instant = Annotated[
+    datetime | None,
+    Parameter(description="An instant with its offset, such as 2018-11-23T18:00:00Z."),
+]
+
+
+@get("/health", public=True, summary="Whether the service answers; open to everybody")
+async def health(reads: Desk) -> Shape:
+    """Give the level of health, without reasons."""
+    return reads.alive()
+
+
+@get("/status", role=Role.VIEWER, summary="How the service is, with reasons")
+async def status(reads: Desk) -> Shape:
+    """Give what `optifire status --json` gives."""
+    return await reads.status()
+
+
+@get("/plugins", role=Role.VIEWER, summary="Every plugin there is, on or off")
+async def plugins(reads: Desk) -> Shape:
+    """Give state, origin and reason of each plugin."""
+    return {"items": await reads.plugins()}
+
+
+@get("/plugins/{plugin_id:str}", role=Role.VIEWER, summary="Everything about one plugin")
+async def plugin(reads: Desk, plugin_id: str) -> Shape:
+    """Give what it says of itself, what holds for it, and where each value comes from."""
+    return await reads.plugin(plugin_id)
+
+
+@get("/runs", role=Role.VIEWER, summary="Runs, the latest due first, by pages")
+async def runs(
+    records: Files,
+    plugin: str | None = None,
+    status: RunStatus | None = None,
+    since: Instant = None,
+    until: Instant = None,
+    limit: Annotated[int, Parameter(ge=1, le=MOST_RUNS)] = 50,
+    cursor: Annotated[str | None, Parameter(description="`next` of the page before.")] = None,
+) -> Shape:
+    """Give run records as `items`, and as `next` the cursor of the page after."""
+    asked = RunsAsked(plugin, status, _utc(since, "since"), _utc(until, "until"), limit, cursor)
+    return await records.runs(asked)
+
+
+@get("/runs/{run_id:str}", role=Role.VIEWER, summary="One run: record, attempts, lineage")
+async def run(records: Files, run_id: str, *, logs: bool = False) -> Shape:
+    """Give what `optifire run-info RUN --json` gives; with `logs` also what it printed."""
+    return await records.run(run_id, logs=logs)
+
+
+@get("/next", role=Role.VIEWER, summary="What is due in the next hours")
+async def upcoming(
+    reads: Desk,
+    hours: Annotated[float, Parameter(gt=0, le=MOST_HOURS)] = 24.0,
+    limit: Annotated[int, Parameter(ge=1, le=MOST_COMING)] = MOST_COMING,
+) -> Shape:
+    """Give plugin, due instant and trigger of each occurrence, soonest first."""
+    return {"items": await reads.upcoming(hours, limit)}
+
+
+@get("/why/{plugin_id:str}", role=Role.VIEWER, summary="Why a plugin ran or did not")
+async def why(reads: Desk, plugin_id: str, at: Instant = None) -> Shape:
+    """Give the last due occurrence, what it waited for, status, reason, and what is next."""
+    return await reads.why(plugin_id, _utc(at, "at"))
+
+
+@get("/graph", role=Role.VIEWER, summary="Who needs whom")
+async def graph(reads: Desk) -> Shape:
+    """Give plugins, producers before consumers, and an edge for each need."""
+    return await reads.graph()
+
+
+@get("/config", role=Role.VIEWER, summary="Every setting with its source, and all versions")
+async def config(records: Files) -> Shape:
+    """Give the settings of the system and the versions that were accepted, with authors."""
+    return await records.config()
+
+
+@get("/config/flags", role=Role.VIEWER, summary="Which plugins are on")
+async def flags(reads: Desk) -> Shape:
+    """Give true or false for each plugin."""
+    return {"flags": await reads.flags()}
+
+
+@get("/budgets", role=Role.VIEWER, summary="What runs used against their budgets")
+async def budgets(
+    records: Files, days: Annotated[int, Parameter(ge=1, le=MOST_DAYS)] = 30
+) -> Shape:
+    """Give what `optifire budgets show --json` gives."""
+    return {"items": await records.budgets(days)}
+
+
+@get("/audit", role=Role.ADMIN, summary="What was changed over the API, newest first")
+async def audit(records: Files, limit: Annotated[int, Parameter(ge=1, le=MOST_RUNS)] = 50) -> Shape:
+    """Give instant, subject and text of each change."""
+    return {"items": await records.audit(limit)}
+
+
+@get("/tokens", role=Role.ADMIN, summary="Who has tokens")
+async def tokens(records: Files) -> Shape:
+    """Give id, name, role and instants of each token, and no secret."""
+    return {"items": records.tokens()}
+
+
+def _utc(instant: datetime | None, name: str) -> datetime | None:
+    """Give an instant in UTC; one without an offset could be meant in any zone."""
+    if instant is None:
+        return None
+    if instant.tzinfo is None:
+        message = "has no offset; write 2018-11-23T18:00:00Z"
+        raise ValidationException(extra=[{"key": name, "message": message}])
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        message = "lies outside the years 1 to 9999 in UTC"
+        raise ValidationException(extra=[{"key": name, "message": message}]) from None
+
+
+READS = (
+    health, status, plugins, plugin, runs, run, upcoming, why, graph, config, flags, budgets,
+    audit, tokens,
+)  # fmt: skip

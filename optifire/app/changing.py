@@ -1,0 +1,120 @@
+"""What can be changed over the API: first written down with its author, then made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optifire.app.plugin_info import sources_of
+from optifire.app.reading_ledger import AUDIT
+from optifire.core.errors import ConfigError, NotFoundError, UsageError
+from optifire.core.ledger import Batch, NoteRow
+from optifire.host.edit import edit_file
+from optifire.host.records import record_of
+from optifire.runtime.clock import wall_now
+from optifire.workers.wire import to_json
+
+if TYPE_CHECKING:
+    from optifire.api.ports import Shape
+    from optifire.app.service import Service
+    from optifire.core.access import Caller
+    from optifire.host.catalog import Listed
+
+
+class Changing:
+    """Changes a service for somebody."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def toggle(self, plugin_id: str, *, enabled: bool, by: Caller) -> Shape:
+        """Switch a plugin on or off in features.yaml, and go over to that.
+
+        Raises
+        ------
+        NotFoundError
+            No plugin has this id.
+        ConfigError
+            The file cannot be edited, the configuration is not taken over, or another place than
+            features.yaml has the last word.
+        """
+        service = self._service
+        listed = service.catalog.find(plugin_id)
+        name, home = listed.plugin_id, service.home
+        file = home.config_file("features")
+        if file is None:
+            raise ConfigError("there is no features.yaml", where=str(home.configs))
+        if enabled and listed.candidate is None:
+            raise listed.error or ConfigError(f"nobody has {name}", where=str(home.configs))
+        was = listed.enabled
+        await self._note(name, f"enabled: {str(enabled).lower()}", by)
+        said = await service.reload(
+            f"api: {by}", lambda: edit_file(file, name, ("enabled",), enabled)
+        )
+        now = service.catalog.find(name)
+        if now.enabled is not enabled:
+            raise _unheard(now, said["errors"])
+        mine = [error for error in said["errors"] if name in error] if enabled else []
+        return {
+            "ok": not mine,
+            "plugin_id": name,
+            "enabled": now.enabled,
+            "changed": was is not now.enabled,
+            "errors": mine,
+            "needed_by": list(service.catalog.graph.consumers_of(name)),
+        }
+
+    async def run_now(self, plugin_id: str, *, why: str, force: bool, by: Caller) -> Shape:
+        """Run a plugin now and give its record when it has ended.
+
+        Raises
+        ------
+        NotFoundError
+            No such plugin, or it is not switched on.
+        UsageError
+            It is to disregard overlap, and nobody says why.
+        """
+        if force and not why:
+            raise UsageError("force needs a reason", where="why", remedy="Say why in `why`")
+        listed = self._service.catalog.find(plugin_id)
+        reason = f"{why or 'asked for'}; by {by}"
+        await self._note(listed.plugin_id, f"run{' by force' if force else ''}: {why}", by)
+        row = await self._service.run_now(listed.plugin_id, why=reason, force=force)
+        return record_of(row, to_json)
+
+    async def cancel(self, run_id: str, *, why: str, by: Caller) -> Shape:
+        """End a run in progress.
+
+        Raises
+        ------
+        NotFoundError
+            No run of this id is in progress.
+        """
+        await self._note(run_id, f"cancel: {why}", by)
+        if not await self._service.cancel(run_id, f"{why or 'asked for'}; by {by}"):
+            raise NotFoundError(
+                f"no run {run_id!r} is in progress",
+                where=run_id,
+                remedy="GET /status lists what is running",
+            )
+        return {"ok": True, "run_id": run_id}
+
+    async def _note(self, subject: str, text: str, by: Caller) -> None:
+        """Write down what is about to be changed; raises `StoreError` when that cannot be."""
+        note = NoteRow(wall_now(), AUDIT, subject, f"{text}; by {by}")
+        await self._service.engine.rooms.recorder.intend(Batch(notes=[note]))
+
+
+def _unheard(listed: Listed, errors: list[str]) -> ConfigError:
+    """Say why a plugin is not as features.yaml now says."""
+    if errors:
+        return ConfigError(
+            f"the configuration is not taken over: {'; '.join(errors)}",
+            where=listed.plugin_id,
+            remedy="Correct the file; the service goes over to it by itself",
+        )
+    source = sources_of(listed).get("enabled", {}).get("source", "another place")
+    return ConfigError(
+        "features.yaml has changed, but another place has the last word",
+        where=f"{source}: plugins.{listed.plugin_id}.enabled",
+        remedy="Change it there",
+    )

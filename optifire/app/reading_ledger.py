@@ -1,0 +1,99 @@
+"""What the API tells from files: the ledger, the configuration, the tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optifire.app.costs import cost_row, costs
+from optifire.app.lineage import whole_run
+from optifire.app.reading import known_of
+from optifire.app.showing import settings_with_sources
+from optifire.core.errors import UsageError
+from optifire.core.ledger import RunFilter
+from optifire.host.records import instant_text, record_of
+from optifire.store.reader import LedgerReader
+from optifire.store.rows import parse_run_id
+from optifire.workers.wire import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from optifire.api.ports import RunsAsked, Shape
+    from optifire.app.service import Service
+    from optifire.host.tokens import TokenFile
+
+#: The kind of the notes that say what was changed over the API.
+AUDIT = "api"
+#: Versions of the configuration that one answer lists.
+MOST_VERSIONS = 200
+
+
+class LedgerReading:
+    """Answers from the ledger of a service, and from its files."""
+
+    def __init__(self, service: Service, tokens: TokenFile) -> None:
+        self._service = service
+        self._tokens = tokens
+
+    @property
+    def _path(self) -> Path:
+        return self._service.home.database(self._service.environment)
+
+    async def runs(self, asked: RunsAsked) -> Shape:
+        """Give one page of runs."""
+        after = None if asked.cursor is None else parse_run_id(asked.cursor)
+        if asked.cursor is not None and after is None:
+            raise UsageError(
+                "is no cursor", where="cursor", remedy="Give `next` of the page before, as it is"
+            )
+        which = RunFilter(
+            plugin_id=asked.plugin,
+            status=None if asked.status is None else asked.status.value,
+            since=asked.since,
+            until=asked.until,
+            limit=asked.limit + 1,
+            after=after,
+        )
+        async with LedgerReader(self._path) as ledger:
+            rows = await ledger.runs(which)
+        page = rows[: asked.limit]
+        more = len(rows) > asked.limit
+        return {
+            "items": [record_of(row, to_json) for row in page],
+            "next": page[-1].run_id if more else None,
+        }
+
+    async def run(self, run_id: str, *, logs: bool) -> Shape:
+        """Give one run with attempts, events and lineage."""
+        return await whole_run(self._path, run_id, logs=logs)
+
+    async def config(self) -> Shape:
+        """Give settings with sources, and versions with authors."""
+        async with LedgerReader(self._path) as ledger:
+            versions = await ledger.configs(limit=MOST_VERSIONS)
+        return {
+            "settings": settings_with_sources(self._service.home),
+            "versions": [
+                {"hash": each.hash, "at": instant_text(each.at), "author": each.author}
+                for each in versions
+            ],
+        }
+
+    async def budgets(self, days: int) -> Sequence[Shape]:
+        """Give what runs used against their budgets."""
+        found = await costs(await known_of(self._service), self._path, (), days=days)
+        return [cost_row(found, each) for each in found.chosen if each in found.found]
+
+    async def audit(self, limit: int) -> Sequence[Shape]:
+        """Give what was changed over the API, newest first."""
+        async with LedgerReader(self._path) as ledger:
+            notes = await ledger.notes(kind=AUDIT)
+        return [
+            {"at": instant_text(note.at), "subject": note.subject, "text": note.text}
+            for note in notes[:limit]
+        ]
+
+    def tokens(self) -> Sequence[Shape]:
+        """Give every token without its secret."""
+        return [dict(token.plain()) for token in self._tokens.all()]
