@@ -32,7 +32,10 @@ class Reads(Protocol):
     """What can be read; an id that nobody has raises `NotFoundError`."""
 
     def alive(self) -> Shape:
-        """Give what everybody may know: that the service answers, and its level of health."""
+        """Give what everybody may know: ``live``, ``ready``, ``state`` and ``level``."""
+
+    async def checks(self) -> Shape:
+        """Give the health of the service with every check and its reasons."""
 
     async def status(self) -> Shape:
         """Give the state of the service, as ``optifire status`` does."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from litestar import MediaType, Request, Response
+from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from optifire.core import errors
@@ -15,6 +15,8 @@ from optifire.core.errors import OptifireError
 log = logging.getLogger("optifire.api")
 
 PROBLEM = "application/problem+json"
+#: Where a request that is not as it should be is described, and which statuses are such.
+SEEK, WRONG = "See GET /openapi.json", {400, 404, 405, 413, 415}
 NO_HEADERS: Mapping[str, str] = {}
 #: The status of each kind of error, the first that fits.
 STATUS: tuple[tuple[type[OptifireError], HTTPStatus], ...] = (
@@ -72,11 +74,13 @@ def of_ours(request: Request[Any, Any, Any], error: OptifireError) -> Response[b
 
 def of_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Answer what is wrong with a request: path, method, parameter or token."""
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return of_bug(request, error)
     extra = error.extra if isinstance(error.extra, Mapping) else {}
     wrong = error.extra if isinstance(error.extra, list) else []
     where = str(extra.get("where", "")) or ", ".join(str(each.get("key", "")) for each in wrong)
     detail = "; ".join(str(each.get("message", "")) for each in wrong) or error.detail
-    remedy = str(extra.get("remedy", "")) or ("See GET /openapi.json" if wrong else "")
+    remedy = str(extra.get("remedy", "")) or (SEEK if error.status_code in WRONG else "")
     said = problem(error.status_code, detail, request.url.path, where=where, remedy=remedy)
     return _answer(said, error.headers or {})
 
@@ -94,4 +98,3 @@ def of_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 
 
 HANDLERS: Mapping[Any, Any] = {OptifireError: of_ours, HTTPException: of_http, Exception: of_bug}
-JSON = MediaType.JSON

@@ -4,13 +4,14 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, SkipValidation
 
 from optifire.api.gate import CALLER
 from optifire.api.ports import Changes
 from optifire.core.access import Caller, Role
 
-Desk = Annotated[Changes, Dependency(skip_validation=True)]
+Desk = NamedDependency[SkipValidation[Changes]]
 Shape = dict[str, Any]
 Asked = Request[Any, Any, Any]
 #: The longest reason that is recorded.
@@ -36,14 +37,16 @@ class Cancel(msgspec.Struct, forbid_unknown_fields=True):
     status_code=200,
     summary="Switch a plugin on or off",
 )
-async def toggle(changes: Desk, request: Asked, plugin_id: str, *, enabled: bool) -> Shape:
+async def toggle(
+    changes: Desk, request: Asked, plugin_id: FromPath[str], *, enabled: FromQuery[bool]
+) -> Shape:
     """Write it to features.yaml, where nothing else changes, and go over to it at once."""
     return await changes.toggle(plugin_id, enabled=enabled, by=_by(request))
 
 
 @post("/plugins/{plugin_id:str}/run", role=Role.OPERATOR, status_code=200, summary="Run it now")
 async def run_now(
-    changes: Desk, request: Asked, plugin_id: str, data: RunNow | None = None
+    changes: Desk, request: Asked, plugin_id: FromPath[str], data: JSONBody[RunNow | None] = None
 ) -> Shape:
     """Give the record of the run when it has ended, however it ended."""
     said = data or RunNow()
@@ -51,7 +54,9 @@ async def run_now(
 
 
 @post("/runs/{run_id:str}/cancel", role=Role.OPERATOR, status_code=200, summary="End a run")
-async def cancel(changes: Desk, request: Asked, run_id: str, data: Cancel | None = None) -> Shape:
+async def cancel(
+    changes: Desk, request: Asked, run_id: FromPath[str], data: JSONBody[Cancel | None] = None
+) -> Shape:
     """End a run in progress; the answer does not wait for its end."""
     return await changes.cancel(run_id, why=(data or Cancel()).why, by=_by(request))
 

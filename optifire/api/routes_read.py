@@ -1,32 +1,47 @@
 """What can be read: each route asks the service once and says what it was told."""
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Any
 
-from litestar import get
+from litestar import Response, get
+from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
-from litestar.params import Dependency, Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
 
 from optifire.api.ports import Reads, Records, RunsAsked
 from optifire.core.access import Role
 from optifire.core.run import RunStatus
 
-Desk = Annotated[Reads, Dependency(skip_validation=True)]
-Files = Annotated[Records, Dependency(skip_validation=True)]
+Desk = NamedDependency[SkipValidation[Reads]]
+Files = NamedDependency[SkipValidation[Records]]
 Shape = dict[str, Any]
+OK, UNAVAILABLE = HTTPStatus.OK.value, HTTPStatus.SERVICE_UNAVAILABLE.value
 #: Runs, hours and days that one answer covers at most.
 MOST_RUNS, MOST_HOURS, MOST_DAYS, MOST_COMING = 500, 24 * 366, 36_525, 1000
 
 Instant = Annotated[
     datetime | None,
-    Parameter(description="An instant with its offset, such as 2018-11-23T18:00:00Z."),
+    QueryParameter(description="An instant with its offset, such as 2018-11-23T18:00:00Z."),
 ]
 
 
-@get("/health", public=True, summary="Whether the service answers; open to everybody")
-async def health(reads: Desk) -> Shape:
-    """Give the level of health, without reasons."""
-    return reads.alive()
+@get("/health", public=True, summary="Whether the service is live; open to everybody")
+async def health(reads: Desk) -> Response[Shape]:
+    """Give liveness, readiness and level, without reasons; 503 when a part of it has crashed."""
+    return _vital(reads.alive(), "live")
+
+
+@get("/health/ready", public=True, summary="Whether it takes up what falls due; open as well")
+async def ready(reads: Desk) -> Response[Shape]:
+    """Give the same; 503 when the service is not at work or something is red."""
+    return _vital(reads.alive(), "ready")
+
+
+@get("/health/checks", role=Role.VIEWER, summary="Every check with its reasons")
+async def checks(reads: Desk) -> Shape:
+    """Give what `optifire health --json` gives."""
+    return await reads.checks()
 
 
 @get("/status", role=Role.VIEWER, summary="How the service is, with reasons")
@@ -42,7 +57,7 @@ async def plugins(reads: Desk) -> Shape:
 
 
 @get("/plugins/{plugin_id:str}", role=Role.VIEWER, summary="Everything about one plugin")
-async def plugin(reads: Desk, plugin_id: str) -> Shape:
+async def plugin(reads: Desk, plugin_id: FromPath[str]) -> Shape:
     """Give what it says of itself, what holds for it, and where each value comes from."""
     return await reads.plugin(plugin_id)
 
@@ -50,12 +65,12 @@ async def plugin(reads: Desk, plugin_id: str) -> Shape:
 @get("/runs", role=Role.VIEWER, summary="Runs, the latest due first, by pages")
 async def runs(
     records: Files,
-    plugin: str | None = None,
-    status: RunStatus | None = None,
+    plugin: FromQuery[str | None] = None,
+    status: FromQuery[RunStatus | None] = None,
     since: Instant = None,
     until: Instant = None,
-    limit: Annotated[int, Parameter(ge=1, le=MOST_RUNS)] = 50,
-    cursor: Annotated[str | None, Parameter(description="`next` of the page before.")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=MOST_RUNS)] = 50,
+    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
 ) -> Shape:
     """Give run records as `items`, and as `next` the cursor of the page after."""
     asked = RunsAsked(plugin, status, _utc(since, "since"), _utc(until, "until"), limit, cursor)
@@ -63,7 +78,7 @@ async def runs(
 
 
 @get("/runs/{run_id:str}", role=Role.VIEWER, summary="One run: record, attempts, lineage")
-async def run(records: Files, run_id: str, *, logs: bool = False) -> Shape:
+async def run(records: Files, run_id: FromPath[str], *, logs: FromQuery[bool] = False) -> Shape:
     """Give what `optifire run-info RUN --json` gives; with `logs` also what it printed."""
     return await records.run(run_id, logs=logs)
 
@@ -71,15 +86,15 @@ async def run(records: Files, run_id: str, *, logs: bool = False) -> Shape:
 @get("/next", role=Role.VIEWER, summary="What is due in the next hours")
 async def upcoming(
     reads: Desk,
-    hours: Annotated[float, Parameter(gt=0, le=MOST_HOURS)] = 24.0,
-    limit: Annotated[int, Parameter(ge=1, le=MOST_COMING)] = MOST_COMING,
+    hours: Annotated[float, QueryParameter(gt=0, le=MOST_HOURS)] = 24.0,
+    limit: Annotated[int, QueryParameter(ge=1, le=MOST_COMING)] = MOST_COMING,
 ) -> Shape:
     """Give plugin, due instant and trigger of each occurrence, soonest first."""
     return {"items": await reads.upcoming(hours, limit)}
 
 
 @get("/why/{plugin_id:str}", role=Role.VIEWER, summary="Why a plugin ran or did not")
-async def why(reads: Desk, plugin_id: str, at: Instant = None) -> Shape:
+async def why(reads: Desk, plugin_id: FromPath[str], at: Instant = None) -> Shape:
     """Give the last due occurrence, what it waited for, status, reason, and what is next."""
     return await reads.why(plugin_id, _utc(at, "at"))
 
@@ -104,14 +119,16 @@ async def flags(reads: Desk) -> Shape:
 
 @get("/budgets", role=Role.VIEWER, summary="What runs used against their budgets")
 async def budgets(
-    records: Files, days: Annotated[int, Parameter(ge=1, le=MOST_DAYS)] = 30
+    records: Files, days: Annotated[int, QueryParameter(ge=1, le=MOST_DAYS)] = 30
 ) -> Shape:
     """Give what `optifire budgets show --json` gives."""
     return {"items": await records.budgets(days)}
 
 
 @get("/audit", role=Role.ADMIN, summary="What was changed over the API, newest first")
-async def audit(records: Files, limit: Annotated[int, Parameter(ge=1, le=MOST_RUNS)] = 50) -> Shape:
+async def audit(
+    records: Files, limit: Annotated[int, QueryParameter(ge=1, le=MOST_RUNS)] = 50
+) -> Shape:
     """Give instant, subject and text of each change."""
     return {"items": await records.audit(limit)}
 
@@ -120,6 +137,10 @@ async def audit(records: Files, limit: Annotated[int, Parameter(ge=1, le=MOST_RU
 async def tokens(records: Files) -> Shape:
     """Give id, name, role and instants of each token, and no secret."""
     return {"items": records.tokens()}
+
+
+def _vital(said: Shape, name: str) -> Response[Shape]:
+    return Response(said, status_code=OK if said[name] else UNAVAILABLE)
 
 
 def _utc(instant: datetime | None, name: str) -> datetime | None:
@@ -137,6 +158,6 @@ def _utc(instant: datetime | None, name: str) -> datetime | None:
 
 
 READS = (
-    health, status, plugins, plugin, runs, run, upcoming, why, graph, config, flags, budgets,
-    audit, tokens,
+    health, ready, checks, status, plugins, plugin, runs, run, upcoming, why, graph, config, flags,
+    budgets, audit, tokens,
 )  # fmt: skip

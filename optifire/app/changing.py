@@ -77,7 +77,7 @@ class Changing:
             raise UsageError("force needs a reason", where="why", remedy="Say why in `why`")
         listed = self._service.catalog.find(plugin_id)
         reason = f"{why or 'asked for'}; by {by}"
-        await self._note(listed.plugin_id, f"run{' by force' if force else ''}: {why}", by)
+        await self._note(listed.plugin_id, _said("run by force" if force else "run", why), by)
         row = await self._service.run_now(listed.plugin_id, why=reason, force=force)
         return record_of(row, to_json)
 
@@ -89,7 +89,7 @@ class Changing:
         NotFoundError
             No run of this id is in progress.
         """
-        await self._note(run_id, f"cancel: {why}", by)
+        await self._note(run_id, _said("cancel", why), by)
         if not await self._service.cancel(run_id, f"{why or 'asked for'}; by {by}"):
             raise NotFoundError(
                 f"no run {run_id!r} is in progress",
@@ -102,6 +102,10 @@ class Changing:
         """Write down what is about to be changed; raises `StoreError` when that cannot be."""
         note = NoteRow(wall_now(), AUDIT, subject, f"{text}; by {by}")
         await self._service.engine.rooms.recorder.intend(Batch(notes=[note]))
+
+
+def _said(what: str, why: str) -> str:
+    return f"{what}: {why}" if why else what
 
 
 def _unheard(listed: Listed, errors: list[str]) -> ConfigError:

@@ -35,8 +35,13 @@ class Reading:
 
     def alive(self) -> Shape:
         """Give what everybody may know."""
-        health = self._service.health().as_json()
-        return {"alive": True, "level": health["level"]}
+        service = self._service
+        said = service.health().report(service.state)
+        return {name: said[name] for name in ("live", "ready", "state", "level")}
+
+    async def checks(self) -> Shape:
+        """Give every check with its reasons."""
+        return await self._service.report()
 
     async def status(self) -> Shape:
         """Give the state of the service."""
