@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
-    from optifire.store.blobs import BlobFiles
-
     from optifire.core.run import RunKey
+    from optifire.store.blobs import BlobFiles
 
 #: Runs that `LedgerReader.records` holds in memory at a time.
 _PAGE = 500
