@@ -13,37 +13,45 @@ Message = dict[str, Any]
 
 
 class Tagged:
-    """An ASGI application whose answers to GET carry an ETag and may be 304."""
+    """An ASGI application whose answers to GET carry an ETag and may be 304.
+
+    An answer that comes in parts is a stream: it is passed on as it comes, without an ETag.
+    """
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self._app = app
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
-        """Hold the answer to a GET until it is whole, and compare it with what the client has."""
+        """Hold the head of an answer to a GET until its body shows whether that is whole."""
         if scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
         held: list[Message] = []
 
-        async def hold(message: Message) -> None:
-            held.append(message)
-
-        await self._app(scope, receive, hold)
-        if held and held[0]["status"] == HTTPStatus.OK:
-            held = _tagged(held, _known(scope))
-        for message in held:
+        async def compare(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                held.append(message)
+                return
+            start = held.pop() if held else None
+            if start is not None and not message.get("more_body", False):
+                start, message = _tagged(start, message, _known(scope))
+            if start is not None:
+                await send(start)
             await send(message)
 
+        await self._app(scope, receive, compare)
 
-def _tagged(held: list[Message], known: list[str]) -> list[Message]:
-    start, *rest = held
-    body = b"".join(each.get("body", b"") for each in rest)
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+def _tagged(start: Message, body: Message, known: list[str]) -> tuple[Message, Message]:
+    """Give both parts of a whole answer with its tag, or those of a 304."""
+    if start["status"] != HTTPStatus.OK:
+        return start, body
+    tag = f'"{hashlib.sha256(body.get("body", b"")).hexdigest()[:32]}"'
     own = [(b"etag", tag.encode()), (b"cache-control", b"private, no-cache")]
     if tag in known or "*" in known:
         start = {**start, "status": HTTPStatus.NOT_MODIFIED.value, "headers": own}
-        return [start, {"type": "http.response.body", "body": b""}]
-    return [{**start, "headers": [*start["headers"], *own]}, *rest]
+        return start, {"type": "http.response.body", "body": b""}
+    return {**start, "headers": [*start["headers"], *own]}, body
 
 
 def _known(scope: dict[str, Any]) -> list[str]:

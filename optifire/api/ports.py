@@ -58,6 +58,9 @@ class Reads(Protocol):
     async def flags(self) -> Mapping[str, bool]:
         """Give for each plugin whether it is on."""
 
+    def metrics(self) -> str:
+        """Give what the service counts and measures, in the text format of Prometheus."""
+
 
 class Records(Protocol):
     """What can be read from the ledger and other files of a home."""
@@ -67,6 +70,9 @@ class Records(Protocol):
 
     async def run(self, run_id: str, *, logs: bool) -> Shape:
         """Give one run with attempts, events and lineage."""
+
+    async def cycles(self, limit: int, cursor: str | None) -> Shape:
+        """Give ``items``, the latest due first, and the cursor of the ``next`` page."""
 
     async def config(self) -> Shape:
         """Give the settings with their sources, and the versions that were accepted."""
@@ -92,3 +98,9 @@ class Changes(Protocol):
 
     async def cancel(self, run_id: str, *, why: str, by: Caller) -> Shape:
         """End a run in progress."""
+
+    async def pause(self, plugin_id: str | None, *, why: str, by: Caller) -> Shape:
+        """Keep a plugin (None: all of them) from running until it is resumed."""
+
+    async def resume(self, plugin_id: str | None, *, why: str, by: Caller) -> Shape:
+        """Let a plugin (None: all of them) run again."""

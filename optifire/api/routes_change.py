@@ -25,8 +25,8 @@ class RunNow(msgspec.Struct, forbid_unknown_fields=True):
     force: bool = False
 
 
-class Cancel(msgspec.Struct, forbid_unknown_fields=True):
-    """Why a run is ended."""
+class Said(msgspec.Struct, forbid_unknown_fields=True):
+    """Why something is asked for."""
 
     why: Reason = ""
 
@@ -55,10 +55,38 @@ async def run_now(
 
 @post("/runs/{run_id:str}/cancel", role=Role.OPERATOR, status_code=200, summary="End a run")
 async def cancel(
-    changes: Desk, request: Asked, run_id: FromPath[str], data: JSONBody[Cancel | None] = None
+    changes: Desk, request: Asked, run_id: FromPath[str], data: JSONBody[Said | None] = None
 ) -> Shape:
-    """End a run in progress; the answer does not wait for its end."""
-    return await changes.cancel(run_id, why=(data or Cancel()).why, by=_by(request))
+    """End a run in progress, and wait up to 5 s for its end."""
+    return await changes.cancel(run_id, why=(data or Said()).why, by=_by(request))
+
+
+@post("/plugins/{plugin_id:str}/pause", role=Role.OPERATOR, status_code=200, summary="Pause it")
+async def pause(
+    changes: Desk, request: Asked, plugin_id: FromPath[str], data: JSONBody[Said | None] = None
+) -> Shape:
+    """Keep a plugin from running until it is resumed; a run that goes on may end."""
+    return await changes.pause(plugin_id, why=(data or Said()).why, by=_by(request))
+
+
+@post("/plugins/{plugin_id:str}/resume", role=Role.OPERATOR, status_code=200, summary="Resume it")
+async def resume(
+    changes: Desk, request: Asked, plugin_id: FromPath[str], data: JSONBody[Said | None] = None
+) -> Shape:
+    """Let a plugin run again from its next occurrence on."""
+    return await changes.resume(plugin_id, why=(data or Said()).why, by=_by(request))
+
+
+@post("/pause", role=Role.OPERATOR, status_code=200, summary="Pause all plugins")
+async def pause_all(changes: Desk, request: Asked, data: JSONBody[Said | None] = None) -> Shape:
+    """Keep all plugins from running until that is ended by `POST /resume`."""
+    return await changes.pause(None, why=(data or Said()).why, by=_by(request))
+
+
+@post("/resume", role=Role.OPERATOR, status_code=200, summary="End a pause of all plugins")
+async def resume_all(changes: Desk, request: Asked, data: JSONBody[Said | None] = None) -> Shape:
+    """Let all plugins run again; one that was paused by itself stays so."""
+    return await changes.resume(None, why=(data or Said()).why, by=_by(request))
 
 
 def _by(request: Asked) -> Caller:
@@ -67,4 +95,4 @@ def _by(request: Asked) -> Caller:
     return caller
 
 
-CHANGES = (toggle, run_now, cancel)
+CHANGES = (toggle, run_now, cancel, pause, resume, pause_all, resume_all)

@@ -20,6 +20,9 @@ OK, UNAVAILABLE = HTTPStatus.OK.value, HTTPStatus.SERVICE_UNAVAILABLE.value
 #: Runs, hours and days that one answer covers at most.
 MOST_RUNS, MOST_HOURS, MOST_DAYS, MOST_COMING = 500, 24 * 366, 36_525, 1000
 
+#: The media type of the text format of Prometheus; the charset is added.
+PROMETHEUS = "text/plain; version=0.0.4"
+
 Instant = Annotated[
     datetime | None,
     QueryParameter(description="An instant with its offset, such as 2018-11-23T18:00:00Z."),
@@ -83,6 +86,16 @@ async def run(records: Files, run_id: FromPath[str], *, logs: FromQuery[bool] = 
     return await records.run(run_id, logs=logs)
 
 
+@get("/cycles", role=Role.VIEWER, summary="What was due at one instant, by pages")
+async def cycles(
+    records: Files,
+    limit: Annotated[int, QueryParameter(ge=1, le=MOST_RUNS)] = 50,
+    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
+) -> Shape:
+    """Give due instant, turn, and how many runs have which status; the latest due first."""
+    return await records.cycles(limit, cursor)
+
+
 @get("/next", role=Role.VIEWER, summary="What is due in the next hours")
 async def upcoming(
     reads: Desk,
@@ -125,6 +138,17 @@ async def budgets(
     return {"items": await records.budgets(days)}
 
 
+@get(
+    "/metrics",
+    role=Role.VIEWER,
+    media_type=PROMETHEUS,
+    summary="What the service counts and measures, for Prometheus",
+)
+async def metrics(reads: Desk) -> str:
+    """Give what `optifire metrics` prints."""
+    return reads.metrics()
+
+
 @get("/audit", role=Role.ADMIN, summary="What was changed over the API, newest first")
 async def audit(
     records: Files, limit: Annotated[int, QueryParameter(ge=1, le=MOST_RUNS)] = 50
@@ -158,6 +182,6 @@ def _utc(instant: datetime | None, name: str) -> datetime | None:
 
 
 READS = (
-    health, ready, checks, status, plugins, plugin, runs, run, upcoming, why, graph, config, flags,
-    budgets, audit, tokens,
+    health, ready, checks, status, plugins, plugin, runs, run, cycles, upcoming, why, graph, config,
+    flags, budgets, metrics, audit, tokens,
 )  # fmt: skip

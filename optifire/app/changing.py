@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from optifire.app.pausing import subject_of
 from optifire.app.plugin_info import sources_of
 from optifire.app.reading_ledger import AUDIT
 from optifire.core.errors import ConfigError, NotFoundError, UsageError
@@ -11,6 +12,7 @@ from optifire.core.ledger import Batch, NoteRow
 from optifire.host.edit import edit_file
 from optifire.host.records import record_of
 from optifire.runtime.clock import wall_now
+from optifire.store.rows import parse_run_id
 from optifire.workers.wire import to_json
 
 if TYPE_CHECKING:
@@ -89,14 +91,32 @@ class Changing:
         NotFoundError
             No run of this id is in progress.
         """
+        key = parse_run_id(run_id)
+        if key is None or self._service.catalog.find(key.plugin_id).plugin_id != key.plugin_id:
+            raise _not_running(run_id)
         await self._note(run_id, _said("cancel", why), by)
         if not await self._service.cancel(run_id, f"{why or 'asked for'}; by {by}"):
-            raise NotFoundError(
-                f"no run {run_id!r} is in progress",
-                where=run_id,
-                remedy="GET /status lists what is running",
-            )
-        return {"ok": True, "run_id": run_id}
+            raise _not_running(run_id)
+        return {"ok": True, "changed": [run_id]}
+
+    async def pause(self, plugin_id: str | None, *, why: str, by: Caller) -> Shape:
+        """Keep a plugin (None: all of them) from running until it is resumed.
+
+        Raises
+        ------
+        NotFoundError
+            No plugin has this id.
+        """
+        await self._note(self._subject(plugin_id), _said("pause", why), by)
+        return await self._service.pausing.pause(plugin_id, who=str(by), why=why)
+
+    async def resume(self, plugin_id: str | None, *, why: str, by: Caller) -> Shape:
+        """Let a plugin (None: all of them) run again; errors as `pause`."""
+        await self._note(self._subject(plugin_id), _said("resume", why), by)
+        return await self._service.pausing.resume(plugin_id, who=str(by), why=why)
+
+    def _subject(self, plugin_id: str | None) -> str:
+        return subject_of(plugin_id, self._service.catalog)
 
     async def _note(self, subject: str, text: str, by: Caller) -> None:
         """Write down what is about to be changed; raises `StoreError` when that cannot be."""
@@ -106,6 +126,14 @@ class Changing:
 
 def _said(what: str, why: str) -> str:
     return f"{what}: {why}" if why else what
+
+
+def _not_running(run_id: str) -> NotFoundError:
+    return NotFoundError(
+        f"no run {run_id!r} goes on",
+        where=run_id,
+        remedy="GET /status lists what is running, GET /runs what has ended",
+    )
 
 
 def _unheard(listed: Listed, errors: list[str]) -> ConfigError:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optifire.api.ports import Shape
     from optifire.app.service import Service
     from optifire.core.types import PluginId
+    from optifire.runtime.pauses import Pauses
 
 
 async def known_of(service: Service) -> Knowledge:
@@ -50,12 +51,15 @@ class Reading:
     async def plugins(self) -> Sequence[Shape]:
         """Give one item for each plugin there is."""
         known = await known_of(self._service)
-        held = self._held
-        return [row_of(known, each, one, held) for each, one in known.catalog.plugins.items()]
+        held, pauses = self._held, self._pauses
+        return [
+            row_of(known, each, one, held, pauses) for each, one in known.catalog.plugins.items()
+        ]
 
     async def plugin(self, plugin_id: str) -> Shape:
         """Give everything about one plugin."""
-        return info_of(await known_of(self._service), plugin_id, self._held, config=True)
+        known = await known_of(self._service)
+        return info_of(known, plugin_id, self._held, self._pauses, config=True)
 
     async def upcoming(self, hours: float, limit: int) -> Sequence[Shape]:
         """Give what is due in the next hours."""
@@ -73,7 +77,7 @@ class Reading:
         """Give why a plugin ran or did not."""
         known = await known_of(self._service)
         if at is None:
-            return await explain(known, plugin_id, self._now, self._held)
+            return await explain(known, plugin_id, self._now, self._held, self._pauses)
         return await explain(known, plugin_id, at, {})
 
     async def graph(self) -> Shape:
@@ -84,9 +88,17 @@ class Reading:
         """Give for each plugin whether it is on."""
         return {one.plugin_id: one.enabled for one in self._service.catalog.plugins.values()}
 
+    def metrics(self) -> str:
+        """Give what the service counts and measures."""
+        return self._service.metrics.text()
+
     @property
     def _now(self) -> datetime:
         return self._service.engine.rooms.clock.now()
+
+    @property
+    def _pauses(self) -> Pauses:
+        return self._service.pausing.pauses
 
     @property
     def _held(self) -> Mapping[PluginId, str]:

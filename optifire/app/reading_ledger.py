@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from optifire.app.costs import cost_row, costs
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from optifire.api.ports import RunsAsked, Shape
     from optifire.app.service import Service
     from optifire.host.tokens import TokenFile
+    from optifire.store.cycles import Cycle
 
 #: The kind of the notes that say what was changed over the API.
 AUDIT = "api"
@@ -44,9 +47,7 @@ class LedgerReading:
         """Give one page of runs."""
         after = None if asked.cursor is None else parse_run_id(asked.cursor)
         if asked.cursor is not None and after is None:
-            raise UsageError(
-                "is no cursor", where="cursor", remedy="Give `next` of the page before, as it is"
-            )
+            raise _no_cursor()
         which = RunFilter(
             plugin_id=asked.plugin,
             status=None if asked.status is None else asked.status.value,
@@ -68,12 +69,24 @@ class LedgerReading:
         """Give one run with attempts, events and lineage."""
         return await whole_run(self._path, run_id, logs=logs)
 
+    async def cycles(self, limit: int, cursor: str | None) -> Shape:
+        """Give one page of cycles."""
+        after = None if cursor is None else _place_of(cursor)
+        async with LedgerReader(self._path) as ledger:
+            found = await ledger.cycles(limit=limit + 1, after=after)
+        page = found[:limit]
+        more = len(found) > limit
+        return {
+            "items": [_shape_of(each) for each in page],
+            "next": f"{instant_text(page[-1].due)}.t{page[-1].turn}" if more else None,
+        }
+
     async def config(self) -> Shape:
         """Give settings with sources, and versions with authors."""
         async with LedgerReader(self._path) as ledger:
             versions = await ledger.configs(limit=MOST_VERSIONS)
         return {
-            "settings": settings_with_sources(self._service.home),
+            "settings": await asyncio.to_thread(settings_with_sources, self._service.home),
             "versions": [
                 {"hash": each.hash, "at": instant_text(each.at), "author": each.author}
                 for each in versions
@@ -97,3 +110,33 @@ class LedgerReading:
     def tokens(self) -> Sequence[Shape]:
         """Give every token without its secret."""
         return [dict(token.plain()) for token in self._tokens.all()]
+
+
+def _shape_of(cycle: Cycle) -> Shape:
+    return {
+        "due": instant_text(cycle.due),
+        "turn": cycle.turn,
+        "runs": sum(cycle.statuses.values()),
+        "statuses": {status.value: count for status, count in cycle.statuses.items()},
+        "started_at": None if cycle.started_at is None else instant_text(cycle.started_at),
+        "finished_at": None if cycle.finished_at is None else instant_text(cycle.finished_at),
+    }
+
+
+def _place_of(cursor: str) -> tuple[datetime, int]:
+    """Give due and turn of the last cycle of a page."""
+    text, _, turn = cursor.rpartition(".t")
+    try:
+        due = datetime.fromisoformat(text)
+        place = due, int(turn)
+    except ValueError:
+        raise _no_cursor() from None
+    if due.tzinfo is None or f"{instant_text(due)}.t{place[1]}" != cursor:
+        raise _no_cursor()
+    return place
+
+
+def _no_cursor() -> UsageError:
+    return UsageError(
+        "is no cursor", where="cursor", remedy="Give `next` of the page before, as it is"
+    )

@@ -87,8 +87,8 @@ COMMANDS = (
                 help="viewer, operator or admin (default: viewer)",
             ),
         ),
-        "A viewer reads, an operator also runs, cancels and switches plugins, an admin also reads\n"
-        "who has tokens and what was changed. Only a hash of the token is kept.",
+        "A viewer reads, an operator also runs, cancels, pauses and switches plugins, an admin\n"
+        "also reads who has tokens and what was changed. Only a hash of the token is kept.",
     ),
     Command(
         ("token", "list"),

@@ -130,14 +130,14 @@ class TokenFile:
         except FileNotFoundError:
             self._stamp, self._tokens = None, {}
             return
+        if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigError(
+                f"others may read or change it (mode {stat.S_IMODE(state.st_mode):o})",
+                where=str(self.file),
+                remedy=f"Run `chmod 600 {self.file}`",
+            )
         stamp = (state.st_ino, state.st_mtime_ns, state.st_size)
         if stamp != self._stamp:
-            if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise ConfigError(
-                    f"others may read or change it (mode {stat.S_IMODE(state.st_mode):o})",
-                    where=str(self.file),
-                    remedy=f"Run `chmod 600 {self.file}`",
-                )
             self._tokens, self._stamp = self._read(), stamp
 
     def _read(self) -> dict[str, Token]:

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Self
 from optifire.store import rows
 from optifire.store.blobs import BlobFiles, blobs_of
 from optifire.store.codec import to_us
+from optifire.store.cycles import LATEST, cycles_from
 from optifire.store.ledgerfile import LedgerFile
 from optifire.store.queries import query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
     from optifire.core.ledger import Limits, Rollup, RunFilter
     from optifire.core.types import RunId
+    from optifire.store.cycles import Cycle
 
 
 class AgingReader:
@@ -44,6 +47,14 @@ class AgingReader:
         for plugin_id, status, count in await self._file.rows(query("statuses")):
             counted.setdefault(plugin_id, {})[status] = count
         return counted
+
+    async def cycles(
+        self, *, limit: int, after: tuple[datetime, int] | None = None
+    ) -> Sequence[Cycle]:
+        """List cycles, the latest due first; ``after`` is due and turn of the one before."""
+        due, turn = (LATEST, 0) if after is None else (to_us(after[0]), after[1])
+        asked = {"due": due, "turn": turn, "limit": limit}
+        return list(cycles_from(await self._file.rows(query("cycles"), asked)))
 
     async def prunable(self, limits: Limits, most: int) -> Sequence[RunId]:
         """List runs beyond the limits that nothing needs any more, the earliest due first."""

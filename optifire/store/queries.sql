@@ -188,7 +188,7 @@ FROM runs
 WHERE plugin_id = ? AND due_us = ? AND turn = ? AND kind = ?
 
 -- name: ids
--- {conditions} are joined by the reader; newest due first, so that a limit ends the search.
+-- The reader joins the conditions; newest due first, so that a limit ends the search.
 SELECT runs.id FROM runs
 WHERE true {conditions}
 ORDER BY runs.due_us DESC, runs.turn DESC, runs.plugin_id, runs.kind
@@ -209,6 +209,19 @@ WHERE
     {conditions}
 ORDER BY plugin_weeks.week DESC, runs.due_us DESC, runs.turn DESC, runs.kind
 LIMIT :limit
+
+-- name: cycles
+-- The inner query walks the index of keys and ends at its limit.
+SELECT due_us, turn, status, count(*), min(started_us), max(finished_us)
+FROM runs
+WHERE kind = 'scheduled' AND (due_us, turn) IN (
+    SELECT DISTINCT due_us, turn FROM runs
+    WHERE kind = 'scheduled' AND due_us <= :due AND (due_us, turn) < (:due, :turn)
+    ORDER BY due_us DESC, turn DESC
+    LIMIT :limit
+)
+GROUP BY due_us, turn, status
+ORDER BY due_us DESC, turn DESC, status
 
 -- name: open_runs
 SELECT

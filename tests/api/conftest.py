@@ -73,6 +73,13 @@ class Desk:
     async def run(self, run_id: str, *, logs: bool) -> dict[str, Any]:
         return self._answer("run", run_id, logs)
 
+    async def cycles(self, limit: int, cursor: str | None) -> dict[str, Any]:
+        return self._answer("cycles", limit, cursor)
+
+    def metrics(self) -> str:
+        self._answer("metrics")
+        return "optifire_slots_held 0\n"
+
     async def config(self) -> dict[str, Any]:
         return self._answer("config")
 
@@ -93,6 +100,12 @@ class Desk:
 
     async def cancel(self, run_id: str, *, why: str, by: Caller) -> dict[str, Any]:
         return self._answer("cancel", run_id, why, by.name)
+
+    async def pause(self, plugin_id: str | None, *, why: str, by: Caller) -> dict[str, Any]:
+        return self._answer("pause", plugin_id, why, by.name)
+
+    async def resume(self, plugin_id: str | None, *, why: str, by: Caller) -> dict[str, Any]:
+        return self._answer("resume", plugin_id, why, by.name)
 
 
 @dataclass(frozen=True)

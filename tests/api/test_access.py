@@ -23,6 +23,10 @@ NEEDS = {
     ("GET", "/tokens"): Role.ADMIN,
     ("POST", "/config/flags/{plugin_id}/toggle"): Role.OPERATOR,
     ("POST", "/plugins/{plugin_id}/run"): Role.OPERATOR,
+    ("POST", "/plugins/{plugin_id}/pause"): Role.OPERATOR,
+    ("POST", "/plugins/{plugin_id}/resume"): Role.OPERATOR,
+    ("POST", "/pause"): Role.OPERATOR,
+    ("POST", "/resume"): Role.OPERATOR,
     ("POST", "/runs/{run_id}/cancel"): Role.OPERATOR,
 }
 WEAKER = {Role.OPERATOR: Role.VIEWER, Role.ADMIN: Role.OPERATOR}
@@ -97,6 +101,8 @@ async def test_a_token_that_is_revoked_holds_no_more_from_the_next_request_on(si
 
 
 async def test_tokens_that_others_may_read_let_nobody_in(site: Any) -> None:
+    assert (await site.ask("/health/checks")).status == 200
+    site.desk.said.clear()
     site.tokens.file.chmod(0o644)
     answer = await site.ask("/status")
     assert answer.status == 503

@@ -79,10 +79,15 @@ async def test_a_change_names_who_asked(site: Any) -> None:
     await site.ask("/plugins/one/run", "POST", token=Role.OPERATOR, body=body)
     await site.ask("/config/flags/one/toggle?enabled=false", "POST", token=Role.OPERATOR)
     await site.ask("/runs/one/cancel", "POST", body=b'{"why": "enough"}')
+    why = b'{"why": "odd data"}'
+    await site.ask("/plugins/one/pause", "POST", token=Role.OPERATOR, body=why)
+    await site.ask("/resume", "POST", token=Role.OPERATOR)
     assert site.desk.said == [
         ("run_now", "one", "a look", True, "operator"),
         ("toggle", "one", False, "operator"),
         ("cancel", "one", "enough", "admin"),
+        ("pause", "one", "odd data", "operator"),
+        ("resume", None, "", "operator"),
     ]
 
 
