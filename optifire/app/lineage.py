@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from optifire.app.status import MANUAL
+from optifire.app.status import BACKFILL, MANUAL
 from optifire.core.errors import NotFoundError
 from optifire.core.ledger import RunFilter
 from optifire.core.run import RunKind
@@ -24,7 +24,8 @@ MOST_OFFERED = 3
 async def whole_run(path: Path, run_id: str, *, logs: bool) -> dict[str, Any]:
     """Give a run record with ``attempts``, ``events``, ``lineage`` and, if asked for, ``logs``.
 
-    Of a run by hand ``why`` is the reason that was given.
+    Of a run by hand ``why`` is the reason that was given, of a backfill who asked for which
+    stretch.
 
     Raises
     ------
@@ -52,7 +53,13 @@ async def whole_run(path: Path, run_id: str, *, logs: bool) -> dict[str, Any]:
 
 
 async def _why(ledger: LedgerReader, row: RunRow) -> str | None:
-    """Give the reason of a run by hand, None for others."""
+    """Give the reason of a run by hand or of a backfill, None for others."""
+    if row.key.kind is RunKind.BACKFILL:
+        asked = await ledger.notes(kind=BACKFILL)
+        made = row.started_at or row.key.due
+        return next(
+            (n.text for n in asked if n.subject == row.key.plugin_id and n.at <= made), None
+        )
     if row.key.kind is not RunKind.MANUAL:
         return None
     notes = await ledger.notes(kind=MANUAL)

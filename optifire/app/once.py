@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optifire.app.joining import Catalogs, is_recorded, read_configuration
-from optifire.app.opening import live_clock, worker_settings
+from optifire.app.opening import live_clock
 from optifire.app.residing import Residing
 from optifire.app.status import BY_HAND, manual_note
+from optifire.app.working import worker_settings
 from optifire.core.errors import NotFoundError, StateError
 from optifire.core.job import Placement
 from optifire.core.ledger import Batch

@@ -20,6 +20,7 @@ from optifire.app.room import room_of
 from optifire.app.service import Service
 from optifire.app.speaking import begin_logs, follow, tell_ends
 from optifire.app.switches import switch_notes
+from optifire.app.working import worker_settings
 from optifire.core.calendar import Calendar
 from optifire.core.errors import ConfigError, DamagedError
 from optifire.core.ledger import Batch, ConfigVersion, NoteRow, Recovered
@@ -38,9 +39,8 @@ from optifire.runtime.runner import Runner
 from optifire.runtime.slots import Slots
 from optifire.runtime.timer import ApsTimer
 from optifire.runtime.tuning import settle
-from optifire.store.codec import to_us
 from optifire.store.sqlite import SqliteStore
-from optifire.workers.isolated import IsolatedWorker, WorkerSettings
+from optifire.workers.isolated import IsolatedWorker
 from optifire.workers.kept import in_files
 from optifire.workers.sandbox import missing, offered
 
@@ -63,20 +63,6 @@ class Overrides:
     pace: float | None = None
     fresh: bool = False
     console: TextIO | None = None
-
-
-def worker_settings(
-    home: Home, settings: Settings, *, replay: bool = False, shift_after: datetime | None = None
-) -> WorkerSettings:
-    """Give what the workers of a home are made with."""
-    return WorkerSettings(
-        home=home.root,
-        files=home.data,
-        aliases=settings.data.aliases,
-        symbol=settings.data.default_symbol,
-        replay=replay,
-        shift_after=None if shift_after is None else to_us(shift_after),
-    )
 
 
 async def open_service(home: Home, overrides: Overrides, resources: AsyncExitStack) -> Service:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from optifire.core.job import Placement
 from optifire.core.ledger import Batch, NoteRow
 from optifire.core.ports import Event
+from optifire.core.run import RunKind
 from optifire.runtime.blackboard import RunView
 from optifire.workers.residents import ResidentWorker
 from optifire.workers.tending import Tending
@@ -33,6 +34,8 @@ log = logging.getLogger("optifire.service")
 RESIDENT: Final = "resident"
 #: Events that wait for one plugin at most; it is told no older ones then.
 MOST_WAITING: Final = 10_000
+#: How the ids of backfilled runs end.
+_BACKFILLED: Final = f"~{RunKind.BACKFILL.value}"
 
 
 class Residing:
@@ -93,8 +96,12 @@ class Residing:
     # --- events ----------------------------------------------------------------------------
 
     def listen(self, batch: Batch) -> None:
-        """Take in a committed batch: its events are told to who handles them."""
-        for row in batch.events:
+        """Take in a committed batch: its events are told to who handles them.
+
+        Those of a backfill are not: they are no news.
+        """
+        news = (row for row in batch.events if not row.run_id.endswith(_BACKFILLED))
+        for row in news:
             for job in self._jobs.values():
                 if job.handles_events and row.name in job.listens:
                     self.tell(job, Event(row.name, row.data, row.source), row.due)

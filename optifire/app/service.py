@@ -8,6 +8,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from optifire.app import backfilling
 from optifire.app.backing import Backing
 from optifire.app.inlining import demotion_note
 from optifire.app.joining import Catalogs, Configuration, read_configuration
@@ -106,6 +107,18 @@ class Service:
             lambda: self.catalog,
             engine.rooms.clock.now,
             engine.streams.refresh,
+        )
+        self.backfilling = backfilling.Backfilling(
+            backfilling.Rooms(
+                home,
+                home.database(self.environment),
+                recorder,
+                engine.rooms.board,
+                engine.rooms.slots,
+                engine.rooms.clock,
+                lambda: self.catalog,
+                lambda: self._configuration.settings,
+            )
         )
         self._meter = Meter(os.getpid(), home.data, monotonic)
         self.vitals = Vitals(self._meter, monotonic, lambda: engine.rooms.slots.most_mb)

@@ -32,6 +32,8 @@ LEAST_HORIZON_DAYS = 30
 LONGEST_SHOWN = 64
 #: The kind of note about a run by hand, and its reason where none was given.
 MANUAL, BY_HAND = "manual", "by hand"
+#: The kind of note that says who asked for a backfill, of which stretch, and why.
+BACKFILL = "backfill"
 #: No plugin is quarantined.
 NONE_HELD: Mapping[PluginId, str] = MappingProxyType({})
 

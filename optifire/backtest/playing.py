@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optifire.app.joining import Catalogs, read_configuration
-from optifire.app.opening import worker_settings
+from optifire.app.working import worker_settings
 from optifire.backtest.replay import Progress, Replay, ReplayOptions, ReplayResult
 from optifire.core.errors import ConfigError
 from optifire.core.graph import Absent, Declaration, build_graph

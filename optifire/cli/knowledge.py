@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from optifire.app.joining import Catalogs, read_configuration
 from optifire.app.known import Knowledge
-from optifire.app.opening import demo_bounds, worker_settings
+from optifire.app.opening import demo_bounds
 from optifire.app.pausing import read_pauses
 from optifire.app.quarantining import recall
+from optifire.app.working import worker_settings
 from optifire.cli.house import ask_service
 from optifire.cli.ledgers import reading
 from optifire.core.ledger import RunFilter

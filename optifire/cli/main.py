@@ -31,8 +31,8 @@ EXAMPLES = (
 )
 #: Where the commands stand, in the order of help.
 MODULES = (
-    "service", "health", "runs", "policies", "when", "replay", "schedule", "calendar", "check",
-    "config", "budgets", "plugins", "authoring", "backup", "token",
+    "service", "health", "runs", "policies", "backfill", "when", "replay", "schedule", "calendar",
+    "check", "config", "budgets", "plugins", "authoring", "backup", "token",
 )  # fmt: skip
 #: Words that have commands below them.
 GROUPS = {

@@ -42,6 +42,11 @@ def parse_instant(text: str, tz: str, option: str, *, end: bool = False) -> date
         ) from None
 
 
+def read_instant(text: str) -> datetime:
+    """Give the instant that a service has written."""
+    return datetime.fromisoformat(text)
+
+
 def parse_date(text: str, option: str) -> dt.date:
     """Give the date that a person wrote.
 

@@ -82,12 +82,16 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class TableWrites:
-    """All writes of one run, applied under one savepoint in their order."""
+    """All writes of one run, applied under one savepoint in their order.
+
+    ``add_only`` keeps them from the plugin's own tables, which hold what later runs have left.
+    """
 
     run_id: RunId
     plugin_id: PluginId
     at: datetime
     statements: tuple[Statement, ...]
+    add_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,9 @@ class NoteRow:
 
     ``kind``: ``enabled``, ``disabled``, ``config``, ``holiday``, ``left_out``, ``start``, ``stop``,
     ``demoted``, ``quarantined``, ``released``, ``changed`` (code or settings of a plugin),
-    ``paused``, ``resumed``, ``restored``, ``warning``, ``api`` (a change asked for over HTTP).
-    ``subject`` is a plugin id (``*`` for all of them), a run id, a calendar and date, or a file.
+    ``paused``, ``resumed``, ``restored``, ``backfill``, ``warning``, ``api`` (a change asked for
+    over HTTP). ``subject`` is a plugin id (``*`` for all of them), a run id, a calendar and date, or
+    a file.
     """
 
     at: datetime

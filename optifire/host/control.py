@@ -12,6 +12,7 @@ import json
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from optifire.core.errors import ConfigError, LockedError, OptifireError, UsageError
@@ -50,6 +51,29 @@ class Pausing(Protocol):
         """Let a plugin (None: all) begin again."""
 
 
+class Slice(Protocol):
+    """What one slice of a backfill came to."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as JSON can say it."""
+
+
+class Backfills(Protocol):
+    """Makes up for what is missing of the past."""
+
+    async def asked(
+        self,
+        plugin_id: str,
+        first: datetime,
+        last: datetime,
+        *,
+        after: datetime | None,
+        who: str,
+        why: str,
+    ) -> Slice:
+        """Make what is missing of a stretch for a few seconds, from where the last slice ended."""
+
+
 class Measured(Protocol):
     """What a service counts and measures."""
 
@@ -67,6 +91,10 @@ class Controlled(Protocol):
     @property
     def pausing(self) -> Pausing:
         """What lets plugins pause and go on."""
+
+    @property
+    def backfilling(self) -> Backfills:
+        """What makes up for the past."""
 
     async def status(self) -> dict[str, Any]:
         """Give the service's state, as JSON can say it."""
@@ -122,11 +150,11 @@ def handlers_for(service: Controlled, to_json: ToJson) -> dict[str, Handler]:
         "backup": backup,
         "stop": stop,
     }
-    return own | _pausing_for(service)
+    return own | _policies_for(service)
 
 
-def _pausing_for(service: Controlled) -> dict[str, Handler]:
-    """Give the commands that let plugins pause and go on."""
+def _policies_for(service: Controlled) -> dict[str, Handler]:
+    """Give the commands that let plugins pause, go on, and make up for the past."""
 
     async def pause(request: Mapping[str, Any]) -> object:
         return await service.pausing.pause(_subject(request), **_author(request))
@@ -134,7 +162,17 @@ def _pausing_for(service: Controlled) -> dict[str, Handler]:
     async def resume(request: Mapping[str, Any]) -> object:
         return await service.pausing.resume(_subject(request), **_author(request))
 
-    return {"pause": pause, "resume": resume}
+    async def backfill(request: Mapping[str, Any]) -> object:
+        made = await service.backfilling.asked(
+            _text(request, "plugin_id"),
+            _instant(request, "first"),
+            _instant(request, "last"),
+            after=_instant(request, "after") if request.get("after") is not None else None,
+            **_author(request),
+        )
+        return made.as_json()
+
+    return {"pause": pause, "resume": resume, "backfill": backfill}
 
 
 def _questions(service: Controlled) -> dict[str, Handler]:
@@ -270,6 +308,17 @@ def _text(request: Mapping[str, Any], key: str, default: str | None = None) -> s
     if not isinstance(value, str) or (not value and default is None):
         raise UsageError(f"{key} is text", where=f"control socket: {request['command']}")
     return value
+
+
+def _instant(request: Mapping[str, Any], key: str) -> datetime:
+    with suppress(ValueError):
+        found = datetime.fromisoformat(_text(request, key))
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    raise UsageError(
+        f"{key} is an instant with its offset, as in 2018-11-23T18:00:00Z",
+        where=f"control socket: {request['command']}",
+    )
 
 
 def _subject(request: Mapping[str, Any]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from optifire.core.budget import soft_breaches
@@ -20,7 +20,7 @@ from optifire.core.ledger import (
     RunRow,
     TableWrites,
 )
-from optifire.core.run import RunStatus
+from optifire.core.run import RunKind, RunStatus
 from optifire.runtime.blackboard import marker_of
 from optifire.runtime.recorder import fail_writes
 from optifire.runtime.retry import backoff_seconds
@@ -53,9 +53,18 @@ class Ending:
     retry_after: float | None = None
 
 
+def moment_of(row: RunRow, clock: Clock) -> datetime:
+    """Give when something happens to a run: to one of a replay at its due instant, which stands.
+
+    A backfill is timeless as well, but its records say when they were made.
+    """
+    stands = clock.timeless and row.key.kind is not RunKind.BACKFILL
+    return row.key.due if stands else clock.now()
+
+
 def open_attempt(row: RunRow, clock: Clock, worker: str, batch: Batch) -> None:
     """Write an attempt ahead: the run is running from the commit on."""
-    now = row.key.due if clock.timeless else clock.now()
+    now = moment_of(row, clock)
     row.move(RunStatus.RUNNING)
     row.attempts += 1
     row.worker = worker
@@ -78,8 +87,7 @@ def close_attempt(
     firing: Firing, row: RunRow, outcome: Outcome, parts: Parts, batch: Batch
 ) -> Ending:
     """Write the end of an attempt and say what it leaves."""
-    clock = parts.clock
-    now = row.key.due if clock.timeless else clock.now()
+    now = moment_of(row, parts.clock)
     batch.attempts.append(
         AttemptRow(
             row.run_id,
@@ -137,37 +145,42 @@ def _success(job: Job, row: RunRow, outcome: Outcome, parts: Parts, batch: Batch
     notes = [f"declared output {key} is missing" for key in missing]
     notes += [f"read {name} without declaring it" for name in outcome.undeclared]
     row.note = "; ".join(notes)
-    published = _publish(ending, outcome, parts.graph) if row.outputs else ()
-    ending.values.append(_value(row, job.plugin_id, "", marker_of(published)))
+    published = _publish(ending, outcome) if row.outputs else ()
+    ending.values = values_of(row, job, parts.graph, published)
     batch.values += ending.values
     if outcome.events:
         ending.events = _events(row, outcome, parts)
         batch.events += ending.events
     if outcome.statements:
         at = row.key.due
-        batch.writes.append(TableWrites(row.run_id, job.plugin_id, at, outcome.statements))
+        add_only = row.key.kind is RunKind.BACKFILL
+        batch.writes.append(
+            TableWrites(row.run_id, job.plugin_id, at, outcome.statements, add_only)
+        )
     return ending
 
 
-def _publish(ending: Ending, outcome: Outcome, graph: Graph) -> Sequence[str]:
-    """Put what a run gave under its names, and give the keys that are published."""
+def _publish(ending: Ending, outcome: Outcome) -> Sequence[str]:
+    """Give the keys that are published, and keep those that nobody declares."""
     row, job = ending.row, ending.job
     declared = set(job.outputs)
-    published = [key for key in row.outputs if key in declared or key in outcome.writes]
-    ending.values += [
-        _value(row, f"{job.plugin_id}.{key}", key, row.outputs[key]) for key in published
-    ]
-    ending.values += [
-        _value(row, key, key, row.outputs[key])
-        for key in published
-        if graph.publishes_bare(job.plugin_id, key)
-    ]
     ending.undeclared = [
         _value(row, key, key, row.outputs[key])
         for key in sorted(outcome.writes)
         if key not in declared
     ]
-    return published
+    return [key for key in row.outputs if key in declared or key in outcome.writes]
+
+
+def values_of(row: RunRow, job: Job, graph: Graph, keys: Sequence[str]) -> list[ContextValue]:
+    """Give what a success publishes: some of its outputs under their names, and its marker."""
+    full = [_value(row, f"{job.plugin_id}.{key}", key, row.outputs[key]) for key in keys]
+    bare = [
+        _value(row, key, key, row.outputs[key])
+        for key in keys
+        if graph.publishes_bare(job.plugin_id, key)
+    ]
+    return [*full, *bare, _value(row, job.plugin_id, "", marker_of(keys))]
 
 
 def _events(row: RunRow, outcome: Outcome, parts: Parts) -> list[EventRow]:

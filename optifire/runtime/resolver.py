@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from optifire.core.firing import Firing
 from optifire.core.graph import Edge
 from optifire.core.job import NeedMode
-from optifire.core.run import RunKey
+from optifire.core.run import RunKey, RunKind
 from optifire.core.types import PluginId
 from optifire.runtime.needs import Moment, Values
 from optifire.runtime.overlap import LiveRun
@@ -81,10 +81,21 @@ def _must_be_pulled(edge: Edge, by: Firing, parts: Parts, values: Values) -> boo
         and edge.producer in parts.jobs
         and not edge.off
         and not parts.jobs[edge.producer].schedule.continuous
-        and not values.ever(edge)
+        and not _has_value(edge, by, parts, values)
         and parts.live.latest_of(edge.producer, by.due) is None
         and not parts.live.had(RunKey(edge.producer, by.due, by.turn, by.kind))
     )
+
+
+def _has_value(edge: Edge, by: Firing, parts: Parts, values: Values) -> bool:
+    """Tell whether there is a value that spares a run of its producer.
+
+    Of the past nobody else makes what is missing: there it has to be a fresh one.
+    """
+    if by.kind is not RunKind.BACKFILL:
+        return values.ever(edge)
+    moment = Moment(by.due, by.job.schedule.calendar, parts.schedule_of)
+    return values.find(edge, moment) is not None
 
 
 def _pulled(by: Firing, producer: PluginId, parts: Parts) -> Firing:

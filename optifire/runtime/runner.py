@@ -16,7 +16,7 @@ from optifire.core.errors import (
 )
 from optifire.core.job import Effect, Placement
 from optifire.core.ports import Clock, Outcome, RunRequest, Worker
-from optifire.core.run import Failure, Reason, RunStatus
+from optifire.core.run import Failure, Reason, RunKind, RunStatus
 from optifire.runtime.retry import jitter_seconds
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Runner:
             of_run = {"run_id": request.run_id, "plugin_id": job.plugin_id}
             log.exception("worker %s failed around it", worker.name, extra=of_run)
             return failed(error)
-        if outcome.status is RunStatus.TIMED_OUT and request.replay:
+        recorded = request.key.kind is RunKind.BACKFILL
+        if outcome.status is RunStatus.TIMED_OUT and request.replay and not recorded:
             raise ReplayError(
                 f"run took longer than {request.timeout:g} s of real time",
                 where=request.run_id,

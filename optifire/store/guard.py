@@ -97,12 +97,15 @@ class Guard:
         Tables that the plugin at work has made since `watch` began.
     denied
         What the last refused statement was refused for.
+    add_only
+        Whether the statement at work is that of a backfill, which may only add to shared tables.
     """
 
     def __init__(self, owners: dict[str, str] | None = None) -> None:
         self.owners: dict[str, str] = {} if owners is None else owners
         self.created: list[str] = []
         self.denied = ""
+        self.add_only = False
         self._plugin = ""
         self._sql = ""
         self._active = False
@@ -115,8 +118,11 @@ class Guard:
         connection.set_progress_handler(self._progress, _STEPS_A_CALL)
 
     @contextmanager
-    def watch(self, plugin_id: str, sql: str, *, writing: bool) -> Iterator[None]:
+    def watch(
+        self, plugin_id: str, sql: str, *, writing: bool, add_only: bool = False
+    ) -> Iterator[None]:
         """Hold a statement to what this plugin may do ("" may read all plugins' tables)."""
+        self.add_only = add_only
         self._plugin, self._sql, self._writing = fold_id(plugin_id), sql, writing
         self.created, self.denied, self._steps = [], "", 0
         self._active = True
@@ -176,7 +182,9 @@ class Guard:
     def _write_allowed(self, action: int, table: str, second: str, source: str) -> bool:
         if action == sqlite3.SQLITE_INSERT:
             filled = table in _BASES and source in _TRIGGERS
-            return filled or table in SHARED or self._own(table)
+            return filled or table in SHARED or (self._own(table) and not self.add_only)
+        if self.add_only:
+            return False
         if action in (sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE):
             return self._own(table)
         if action == sqlite3.SQLITE_CREATE_TABLE:

@@ -28,6 +28,8 @@ STATEMENT_ERRORS = (
 )
 
 _LONGEST_SHOWN = 300
+#: Keeps the prepared statements of backfills apart, which may do less.
+ADD_ONLY = " add only"
 
 
 class TransactionLostError(Exception):
@@ -67,7 +69,7 @@ class TableWriter:
         self._connection.execute("SAVEPOINT run_writes")
         made: dict[str, str] = {}
         for statement in writes.statements:
-            failure = self._execute(writes.plugin_id, statement, made)
+            failure = self._execute(writes, statement, made)
             if failure is not None:
                 self._undo(writes.run_id, failure)
                 for name in made:
@@ -77,11 +79,13 @@ class TableWriter:
         return None
 
     def _execute(
-        self, plugin_id: str, statement: Statement, made: dict[str, str]
+        self, writes: TableWrites, statement: Statement, made: dict[str, str]
     ) -> Failure | None:
-        with self._guard.watch(plugin_id, statement.sql, writing=True):
+        plugin_id, add_only = writes.plugin_id, writes.add_only
+        with self._guard.watch(plugin_id, statement.sql, writing=True, add_only=add_only):
             try:
-                run_statement(self._connection, plugin_id, statement.sql, statement.params)
+                mark = ADD_ONLY if add_only else ""
+                run_statement(self._connection, plugin_id + mark, statement.sql, statement.params)
             except STATEMENT_ERRORS as error:
                 return _failure(plugin_id, statement.sql, error, self._guard)
         owner = fold_id(plugin_id)
@@ -110,7 +114,13 @@ def run_statement(
 def contract_error(plugin_id: str, sql: str, error: BaseException, guard: Guard) -> ContractError:
     """Say what is wrong with a plugin's statement, naming the statement."""
     shown = sql if len(sql) <= _LONGEST_SHOWN else f"{sql[:_LONGEST_SHOWN]}..."
-    if guard.denied:
+    if guard.denied and guard.add_only:
+        what = f"{guard.denied} is not allowed in a backfill"
+        remedy = (
+            "A plugin's own tables hold what its latest runs left; a backfill only adds to"
+            f" {', '.join(sorted(SHARED))}"
+        )
+    elif guard.denied:
         what = f"{guard.denied} is not allowed"
         remedy = (
             f"Write only to tables named p_{fold_id(plugin_id)}_*, insert only into"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from optifire.core.errors import OptifireError, PluginFault
 from optifire.core.limits import limits_for
+from optifire.core.run import RunKind
 from optifire.workers import messages as say
 from optifire.workers.compiled import PACKAGE_FOLDER
 from optifire.workers.context import order_of, temp_folder
@@ -109,7 +110,7 @@ class IsolatedWorker:
             try:
                 order = order_of(request, self.zygotes.files)
                 link = await self.link_for(request.job)
-                if not request.replay:
+                if not request.replay or request.key.kind is RunKind.BACKFILL:
                     order.limits = limits_for(request.job.budget, light=not link.settings.modules)
                 live = _child(link, order)
             except OptifireError as error:

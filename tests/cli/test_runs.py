@@ -236,6 +236,7 @@ class FakeService:
     """A service that knows three plugins: one succeeds, one fails, all others are unknown."""
 
     pausing: Any = None
+    backfilling: Any = None
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, bool]] = []

@@ -1,6 +1,7 @@
 """What plugins may write to tables, whatever the store."""
 
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -304,6 +305,40 @@ async def test_the_same_statement_is_judged_anew_for_each_plugin(backend: Backen
         Batch(runs=[mine, other], writes=[writes(mine, CREATE, insert), writes(other, insert)])
     )
     assert [entry.run_id for entry in refused] == [other.run_id]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO p_fe_garch_x VALUES (1, 'old')",
+        "INSERT OR REPLACE INTO p_fe_garch_x VALUES (1, 'old')",
+        "REPLACE INTO p_fe_garch_x VALUES (1, 'old')",
+        "INSERT INTO p_fe_garch_x VALUES (1, 'old') ON CONFLICT (k) DO UPDATE SET v = 'old'",
+        "UPDATE p_fe_garch_x SET v = 'old'",
+        "DELETE FROM p_fe_garch_x",
+        "CREATE TABLE IF NOT EXISTS p_fe_garch_x (k)",
+        "CREATE INDEX IF NOT EXISTS p_fe_garch_i ON p_fe_garch_x (v)",
+    ],
+)
+async def test_who_may_only_add_changes_nothing_of_its_own(
+    backend: Backend, statement: str
+) -> None:
+    make = "CREATE TABLE p_fe_garch_x (k INTEGER PRIMARY KEY, v)"
+    new = "INSERT INTO p_fe_garch_x VALUES (1, 'new')"
+    shared = "INSERT INTO metrics (name, value) VALUES ('x', 1)"
+    live, past, adds = (done(due=T + MINUTE * n) for n in range(3))
+    await backend.store.commit(Batch(runs=[live], writes=[writes(live, make, new)]))
+    (refused,) = await backend.store.commit(
+        Batch(runs=[past], writes=[replace(writes(past, shared, statement), add_only=True)])
+    )
+    assert "is not allowed in a backfill" in refused.failure.message
+    assert "only adds to" in refused.failure.message
+    assert await table(backend.store, "SELECT k, v FROM p_fe_garch_x") == [{"k": 1, "v": "new"}]
+    assert await table(backend.store, "SELECT name FROM metrics") == []
+    await backend.store.commit(
+        Batch(runs=[adds], writes=[replace(writes(adds, shared), add_only=True)])
+    )
+    assert await table(backend.store, "SELECT name FROM metrics") == [{"name": "x"}]
 
 
 @pytest.mark.parametrize(
