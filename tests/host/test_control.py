@@ -335,7 +335,8 @@ async def test_a_slice_of_a_backfill_is_asked_for_with_its_stretch(
     path: Path, service: FakeService
 ) -> None:
     stretch = {"first": "2018-11-01T00:00:00Z", "last": "2018-11-02T02:00:00+02:00"}
-    asked_for = {"plugin_id": "fe_garch", **stretch, "who": "eva", "why": "it was off"}
+    asked_for: dict[str, Any] = {"plugin_id": "fe_garch", **stretch, "who": "eva"}
+    asked_for["why"] = "it was off"
     assert await asked(path, "backfill", **asked_for) == {"done": True}
     await asked(path, "backfill", **asked_for, after="2018-11-01T18:00:00Z")
     first, last = datetime(2018, 11, 1, tzinfo=UTC), datetime(2018, 11, 2, tzinfo=UTC)
