@@ -26,10 +26,13 @@ def backfilled(trial: Trial, name: str = "one") -> list[RunRow]:
     return trial.runs(ledger(trial), plugin_id=name, kind=RunKind.BACKFILL)
 
 
+#: The last full hour.
+FULL = wall_now().replace(minute=0, second=0, microsecond=0)
+
+
 def hours_ago(hours: float) -> datetime:
     """Give an instant half an hour after a full hour, a while ago."""
-    full = wall_now().replace(minute=0, second=0, microsecond=0)
-    return full - hours * HOUR - HOUR / 2
+    return FULL - hours * HOUR - HOUR / 2
 
 
 def stretch(first: float, last: float) -> tuple[str, ...]:
@@ -94,6 +97,7 @@ def test_it_can_be_broken_off_and_two_at_once_share_the_work(one: Trial) -> None
     one.configure(retention={"days": 4000})
     one.plugin("one", f"import time; time.sleep(0.05); {NOW_OF_IT}", plan=EACH_HOUR)
     words = ("backfill", "one", *stretch(60, 0))
+    assert len(one.ask("backfill", "one", *stretch(60, 59))["changed"]) == 1
 
     def interrupted(signal_: int) -> None:
         before = len(backfilled(one))
