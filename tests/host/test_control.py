@@ -27,36 +27,14 @@ from optifire.host.client import NoServiceError, ask, is_listening
 from optifire.host.control import ControlServer, handlers_for
 
 
-class FakeBackfills:
-    """Makes up for nothing, and remembers what it was asked."""
-
-    def __init__(self, asked: list[tuple[object, ...]]) -> None:
-        self._asked = asked
-
-    async def asked(
-        self,
-        plugin_id: str,
-        first: datetime,
-        last: datetime,
-        *,
-        after: datetime | None,
-        who: str,
-        why: str,
-    ) -> "FakeBackfills":
-        self._asked.append(("backfill", plugin_id, first, last, after, who, why))
-        return self
-
-    def as_json(self) -> dict[str, Any]:
-        return {"done": True}
-
-
 class FakeService:
     """A service that remembers what it was asked."""
+
+    backfilling: Any = None
 
     def __init__(self) -> None:
         self.asked: list[tuple[object, ...]] = []
         self.backing = self.pausing = self.metrics = self
-        self.backfilling = FakeBackfills(self.asked)
         self.begun = asyncio.Event()
         self.release = asyncio.Event()
 
@@ -328,31 +306,6 @@ async def test_pause_and_resume_say_for_whom_by_whom_and_why(
         ("pause", "fe_garch", "eva", "odd data"),
         ("resume", None, "a program", ""),
     ]
-
-
-@pytest.mark.usefixtures("server")
-async def test_a_slice_of_a_backfill_is_asked_for_with_its_stretch(
-    path: Path, service: FakeService
-) -> None:
-    stretch = {"first": "2018-11-01T00:00:00Z", "last": "2018-11-02T02:00:00+02:00"}
-    asked_for: dict[str, Any] = {"plugin_id": "fe_garch", **stretch, "who": "eva"}
-    asked_for["why"] = "it was off"
-    assert await asked(path, "backfill", **asked_for) == {"done": True}
-    await asked(path, "backfill", **asked_for, after="2018-11-01T18:00:00Z")
-    first, last = datetime(2018, 11, 1, tzinfo=UTC), datetime(2018, 11, 2, tzinfo=UTC)
-    after = datetime(2018, 11, 1, 18, tzinfo=UTC)
-    assert service.asked == [
-        ("backfill", "fe_garch", first, last, None, "eva", "it was off"),
-        ("backfill", "fe_garch", first, last, after, "eva", "it was off"),
-    ]
-
-
-@pytest.mark.usefixtures("server")
-@pytest.mark.parametrize("bad", ["yesterday", "2018-11-01T00:00:00", "2018-11-01", 7, None])
-async def test_an_instant_needs_its_offset(path: Path, service: FakeService, bad: object) -> None:
-    with pytest.raises(UsageError, match="first is"):
-        await asked(path, "backfill", plugin_id="a", first=bad, last="2018-11-02T00:00:00Z")
-    assert service.asked == []
 
 
 @pytest.mark.usefixtures("server")
