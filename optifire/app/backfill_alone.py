@@ -6,7 +6,7 @@ import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from optifire.app.backfilling import Backfilling, Rooms
+from optifire.app.backfilling import Backfilling, Grounds
 from optifire.app.joining import Catalogs, is_recorded, read_configuration
 from optifire.app.opening import live_clock
 from optifire.app.working import worker_settings
@@ -58,5 +58,7 @@ async def backfilling_alone(home: Home) -> AsyncIterator[Backfilling]:
         board = Blackboard(in_files(recovered.values))
         recorder = LiveRecorder(store, board, clock)
         slots = Slots(settings.system.concurrency_on(os.cpu_count() or 1))
-        rooms = Rooms(home, path, recorder, board, slots, clock, lambda: catalog, lambda: settings)
+        rooms = Grounds(
+            home, path, recorder, board, slots, clock, lambda: catalog, lambda: settings
+        )
         yield Backfilling(rooms)

@@ -47,7 +47,7 @@ _JUST_BEFORE: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class Grounds:
     """What a backfill is made in: the parts of a service, or those of a command alone.
 
     ``catalog`` and ``settings`` give what is in force at the beginning of a slice.
@@ -109,7 +109,7 @@ class Slice:
 class Backfilling:
     """Makes slices of backfills, one after another, whoever asks for them."""
 
-    rooms: Rooms
+    rooms: Grounds
     seconds: float = SLICE_SECONDS
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
 
