@@ -58,7 +58,5 @@ async def backfilling_alone(home: Home) -> AsyncIterator[Backfilling]:
         board = Blackboard(in_files(recovered.values))
         recorder = LiveRecorder(store, board, clock)
         slots = Slots(settings.system.concurrency_on(os.cpu_count() or 1))
-        rooms = Grounds(
-            home, path, recorder, board, slots, clock, lambda: catalog, lambda: settings
-        )
-        yield Backfilling(rooms)
+        rooms = Grounds(home, path, recorder, board, slots, clock)
+        yield Backfilling(rooms, lambda: catalog, lambda: settings)

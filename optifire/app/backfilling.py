@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from optifire.core.due import Due
     from optifire.core.ledger import ContextValue
+    from optifire.runtime.engine import Rooms
 
 #: Seconds of real time after which a slice ends with the run at hand.
 SLICE_SECONDS: Final = 3.0
@@ -48,10 +49,7 @@ _JUST_BEFORE: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What a backfill is made in: the parts of a service, or those of a command alone.
-
-    ``catalog`` and ``settings`` give what is in force at the beginning of a slice.
-    """
+    """What a backfill is made in: the parts of a service, or those of a command alone."""
 
     home: Home
     ledger: Path
@@ -59,8 +57,11 @@ class Grounds:
     board: Blackboard
     slots: Slots
     clock: Clock
-    catalog: Callable[[], Catalog]
-    settings: Callable[[], Settings]
+
+
+def grounds_of(home: Home, ledger: Path, recorder: LiveRecorder, rooms: Rooms) -> Grounds:
+    """Give the grounds of a running engine."""
+    return Grounds(home, ledger, recorder, rooms.board, rooms.slots, rooms.clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,14 @@ class Slice:
 
 @dataclass(slots=True)
 class Backfilling:
-    """Makes slices of backfills, one after another, whoever asks for them."""
+    """Makes slices of backfills, one after another, whoever asks for them.
+
+    ``catalog`` and ``settings`` give what is in force at the beginning of a slice.
+    """
 
     rooms: Grounds
+    catalog: Callable[[], Catalog]
+    settings: Callable[[], Settings]
     seconds: float = SLICE_SECONDS
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -150,7 +156,7 @@ class Backfilling:
 
     def _judged(self, stretch: Stretch) -> tuple[Job, datetime]:
         """Give the job, and the last instant that is past; raises what is wrong."""
-        catalog, now = self.rooms.catalog(), self.rooms.clock.now()
+        catalog, now = self.catalog(), self.rooms.clock.now()
         job = _job_of(catalog, stretch.plugin_id)
         if stretch.last < stretch.first:
             raise UsageError(
@@ -165,7 +171,7 @@ class Backfilling:
                 where="optifire backfill",
                 remedy="Name a stretch of the past",
             )
-        days = self.rooms.settings().retention.days
+        days = self.settings().retention.days
         if stretch.first < now - timedelta(days=days):
             raise UsageError(
                 f"--from {instant_text(stretch.first)} lies further back than runs are kept: "
@@ -193,8 +199,8 @@ class Backfilling:
     async def _making(self) -> AsyncIterator[Ground]:
         """Give what runs are made with; their processes are those of a replay."""
         rooms = self.rooms
-        catalog = rooms.catalog()
-        worker = IsolatedWorker(worker_settings(rooms.home, rooms.settings(), replay=True))
+        catalog = self.catalog()
+        worker = IsolatedWorker(worker_settings(rooms.home, self.settings(), replay=True))
         try:
             await worker.start()
             runner = Runner(dict.fromkeys(Placement, worker), rooms.clock)

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from optifire.app.backfilling import Backfilling, Grounds
+from optifire.app.backfilling import Backfilling, grounds_of
 from optifire.app.backing import Backing
 from optifire.app.inlining import demotion_note
 from optifire.app.joining import Catalogs, Configuration, read_configuration
@@ -108,22 +108,16 @@ class Service:
             engine.rooms.clock.now,
             engine.streams.refresh,
         )
-        self.backfilling = self._backfilling()
+        grounds = grounds_of(home, home.database(self.environment), recorder, engine.rooms)
+        self.backfilling = Backfilling(
+            grounds, lambda: self.catalog, lambda: self._configuration.settings
+        )
         self._meter = Meter(os.getpid(), home.data, monotonic)
         self.vitals = Vitals(self._meter, monotonic, lambda: engine.rooms.slots.most_mb)
         bus.listen(self.vitals.missed.listen)
         ledger = home.database(self.environment)
         self.metrics = Metrics(engine, placing, self.vitals, self.health, self.environment, ledger)
         bus.listen(self.metrics.runs.listen)
-
-    def _backfilling(self) -> Backfilling:
-        rooms, ledger = self.engine.rooms, self.home.database(self.environment)
-        return Backfilling(
-            Grounds(
-                self.home, ledger, self._recorder, rooms.board, rooms.slots, rooms.clock,
-                lambda: self.catalog, lambda: self._configuration.settings,
-            )
-        )  # fmt: skip
 
     async def run(self, rooms: Mapping[str, Work] = NO_ROOMS) -> None:
         """Run until `stop`; then wait for what is in flight, cancel the rest, and return.
