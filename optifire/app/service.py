@@ -110,7 +110,7 @@ class Service:
         )
         grounds = grounds_of(home, home.database(self.environment), recorder, engine.rooms)
         self.backfilling = Backfilling(
-            grounds, lambda: self.catalog, lambda: self._configuration.settings
+            grounds, lambda: self.catalog, lambda: self.configuration.settings
         )
         self._meter = Meter(os.getpid(), home.data, monotonic)
         self.vitals = Vitals(self._meter, monotonic, lambda: engine.rooms.slots.most_mb)
