@@ -18,6 +18,7 @@ from optifire.host.build import Ground, build_catalog
 from optifire.host.config_file import read_settings
 from optifire.host.descriptions import Descriptions
 from optifire.host.discovery import Scanner
+from optifire.host.documents import read_document
 from optifire.host.features import Features, load_features
 from optifire.host.kept_code import KeptCode
 from optifire.host.variables import read_variables
@@ -73,7 +74,9 @@ def read_configuration(home: Home, *, command: Mapping[str, object] | None = Non
     variables = read_variables(home.secrets, os.environ)
     features = load_features(home, os.environ, command)
     settings, config = read_settings(home.config_file("config"))
-    documents = features.files if config is None else (*features.files, config)
+    documents = [*features.files, *(each for each in (config,) if each is not None)]
+    if home.closures.exists():
+        documents.append(read_document(home.closures))
     texts = {Path(document.name).name: document.text for document in documents}
     secrets = frozenset(read_variables(home.secrets, {}))
     return Configuration(features, settings, variables, texts, secrets)

@@ -12,14 +12,14 @@ from optifire.app.holding import advised, discard, refuse_second
 from optifire.app.holidays import Holidays
 from optifire.app.inlining import Inline
 from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
-from optifire.app.past import read_past
+from optifire.app.past import Past, read_past
 from optifire.app.placing import Placing
 from optifire.app.quarantining import tell
 from optifire.app.residing import Residing
 from optifire.app.room import room_of
 from optifire.app.service import Service
 from optifire.app.speaking import begin_logs, follow, tell_ends
-from optifire.app.switches import switch_notes
+from optifire.app.switches import author_since, switch_notes
 from optifire.app.working import worker_settings
 from optifire.core.calendar import Calendar
 from optifire.core.errors import ConfigError, DamagedError
@@ -190,7 +190,7 @@ class _Opening:
         )
         service.vitals.missed.see(past.missed)
         recovery = recover(self.recovered, self.catalog.jobs, now)
-        recovery.batch.extend(self._first_rows(past.started, past.stopped, now))
+        recovery.batch.extend(self._first_rows(past, now))
         recovery.batch.notes += past.standings.adopt(self.catalog.jobs, now)
         await recorder.write(recovery.batch)
         engine.take_up(recovery.firings, self.recovered.waiting_events)
@@ -221,11 +221,12 @@ class _Opening:
         _, until = demo_bounds(self._settings, self.market)
         return Pace(in_step=True, until=until, jumping=True, stay=True)
 
-    def _first_rows(self, started: list[PluginId], stopped: list[PluginId], now: datetime) -> Batch:
+    def _first_rows(self, past: Past, now: datetime) -> Batch:
         """Give what a start writes down: switches, and the configuration it began with."""
         configuration = self.configuration
-        version = ConfigVersion(configuration.version, wall_now(), "start", configuration.texts)
-        notes = switch_notes(started, stopped, now, "start")
+        author = author_since(self.home, past.configured, configuration.texts)
+        version = ConfigVersion(configuration.version, wall_now(), author, configuration.texts)
+        notes = switch_notes(past.started, past.stopped, now, author)
         notes.append(NoteRow(now, "start", str(self.recovered.start), _how(self.recovered)))
         return Batch(notes=notes, configs=[version])
 

@@ -12,7 +12,7 @@ from optifire.app.pausing import pauses_in
 from optifire.app.quarantining import recall
 from optifire.app.status import RunBoard
 from optifire.app.switches import DISABLED, ENABLED, last_switches, switched_meanwhile
-from optifire.core.ledger import RunFilter, RunRow
+from optifire.core.ledger import ConfigVersion, RunFilter, RunRow
 from optifire.core.run import RunStatus
 from optifire.core.types import PluginId
 from optifire.runtime.pauses import Pauses
@@ -50,6 +50,8 @@ class Past:
         The latest runs that were found too late, the oldest first.
     pauses
         Who is paused, or was.
+    configured
+        The configuration that was accepted last, None before the first.
     """
 
     started: list[PluginId]
@@ -59,6 +61,7 @@ class Past:
     standings: Standings
     missed: Sequence[RunRow]
     pauses: Pauses
+    configured: ConfigVersion | None
 
 
 async def read_past(path: Path, jobs: Mapping[PluginId, Job], system: SystemSettings) -> Past:
@@ -73,6 +76,7 @@ async def read_past(path: Path, jobs: Mapping[PluginId, Job], system: SystemSett
         missed = await ledger.runs(RunFilter(status=RunStatus.MISSED, limit=MOST_MISSED))
         standings = await recall(ledger, jobs, counts, system.quarantine_after, anew=started)
         pauses = await pauses_in(ledger)
+        latest = next(iter(await ledger.configs(limit=1)), None)
     holiday = holidays[0].at if holidays else None
     board = RunBoard(reversed(rows), counts)
-    return Past(started, stopped, holiday, board, standings, missed[::-1], pauses)
+    return Past(started, stopped, holiday, board, standings, missed[::-1], pauses, latest)

@@ -28,6 +28,7 @@ from optifire.app.switches import switch_notes
 from optifire.app.vitals import AGE, Health, Vitals
 from optifire.core.errors import OptifireError
 from optifire.core.ledger import Batch, ConfigVersion, RunRow
+from optifire.host.authors import BY_FILE, authors_of
 from optifire.host.catalog import Catalog, difference
 from optifire.host.reload import check_change, watched
 from optifire.ops.health import Level
@@ -57,8 +58,6 @@ DRAIN_SECONDS = 10.0
 CANCEL_SECONDS = 5.0
 #: Seconds for which a sample of what the service uses is shown again to who asks.
 SAMPLE_AGE = 1.0
-#: Who changed the configuration, where a file was edited.
-BY_FILE = "file"
 
 
 class Service:
@@ -85,6 +84,7 @@ class Service:
         self.engine = engine
         self.recorded = recorded
         self.configuration = configuration
+        self._accepted = wall_now()
         self._layers = offered()
         self.catalogs = catalogs
         self._recorder = recorder
@@ -166,7 +166,8 @@ class Service:
         """Read configuration and plugins again and go over to them between two ticks.
 
         What cannot be read keeps the last good state; health is red until it can. ``edit`` changes
-        files first, in a thread; what comes of that is its author's, and nobody else's reload.
+        files first, in a thread, for its author; without it, who changed a file is told by that
+        file, and ``author`` is who asks where nobody changed any.
         """
         async with self._reloading:
             if edit is not None:
@@ -174,13 +175,16 @@ class Service:
             try:
                 configuration = read_configuration(self.home)
                 catalog = await self.catalogs.build(configuration, self.catalog)
-                before, after = self.configuration.features, configuration.features
-                check_change(self.catalog, catalog, before, after)
+                old = self.configuration.features
+                check_change(self.catalog, catalog, old, configuration.features)
             except OptifireError as error:
                 self._refused = error
                 log.error("the configuration is not taken over: %s", error)  # noqa: TRY400
                 return {"ok": False, "changed": [], "errors": [str(error)]}
             self._refused = None
+            if edit is None:
+                before, after = self.configuration.texts, configuration.texts
+                author = authors_of(self.home, before, after, self._accepted) or author
             return await self._go_over(configuration, catalog, author)
 
     async def _go_over(
@@ -193,6 +197,7 @@ class Service:
         if configuration.version != self.configuration.version:
             version = ConfigVersion(configuration.version, wall_now(), author, configuration.texts)
             batch.configs.append(version)
+            self._accepted = version.at
         anew = configuration.of_features != self.configuration.of_features
         self.catalog, self.configuration = catalog, configuration
         for follower in self.followers:

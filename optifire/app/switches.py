@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING
 
 from optifire.core.ledger import NoteRow
 from optifire.core.types import PluginId
+from optifire.host.authors import authors_of, forget_old
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from optifire.core.ledger import ConfigVersion
+    from optifire.host.home import Home
+
 ENABLED, DISABLED = "enabled", "disabled"
+#: Who switches on what is on when a service begins, where nobody has changed a file since.
+START = "start"
 
 
 def switch_notes(
@@ -40,3 +46,13 @@ def switched_meanwhile(
     started = sorted(each for each in now_on if not was.get(each, False))
     stopped = sorted(each for each, on in was.items() if on and each not in now_on)
     return started, stopped
+
+
+def author_since(home: Home, last: ConfigVersion | None, texts: Mapping[str, str]) -> str:
+    """Give who has changed the configuration files since a version of them was accepted.
+
+    `START` where nobody has, and where there is no version yet.
+    """
+    found = "" if last is None else authors_of(home, last.files, texts, last.at)
+    forget_old(home)
+    return found or START

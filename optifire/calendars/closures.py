@@ -11,7 +11,7 @@ import datetime as dt
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,14 @@ from optifire.calendars.names import resolve
 from optifire.core.calendar import Closure
 from optifire.core.errors import ConfigError
 
+#: Is told a file and the text that it is about to have.
+Sign = Callable[[Path, str], None]
 HEAD = "# Days on which an exchange is closed although its table says otherwise.\n"
 EXAMPLE = 'Write each closure as {date: 2025-01-09, why: "day of mourning"}'
+
+
+def unsigned(_: Path, __: str) -> None:
+    """Say nothing of who writes."""
 
 
 def closures_path(home: Path) -> Path:
@@ -42,8 +48,12 @@ def closures_of(name: str, home: Path) -> list[Closure]:
     return parse_closures(path.read_text(encoding="utf-8"), path).get(name, [])
 
 
-def add_closure(home: Path, date: dt.date, why: str, *, name: str = "XNYS") -> bool:
+def add_closure(
+    home: Path, date: dt.date, why: str, *, name: str = "XNYS", sign: Sign = unsigned
+) -> bool:
     """Declare a day closed and say whether that changed the file; all other text stays.
+
+    ``sign`` is told the file and its text just before that is written.
 
     Raises
     ------
@@ -71,6 +81,7 @@ def add_closure(home: Path, date: dt.date, why: str, *, name: str = "XNYS") -> b
             where=str(path),
             remedy=f"Write the closures of {code} as a list, one a line, or add this one by hand",
         )
+    sign(path, changed)
     _replace(path, changed)
     return True
 

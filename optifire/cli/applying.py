@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from optifire.cli.advice import changes, edits, held_elsewhere
 from optifire.cli.budget_tables import show_changes
 from optifire.cli.commands_config import difference
-from optifire.cli.house import ask_service
+from optifire.cli.house import ask_service, signer_of
 from optifire.core.errors import ConfigError, UsageError
 from optifire.host.edit import preview, write_atomically
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from optifire.app.costs import Costs
     from optifire.cli.advice import Change
     from optifire.cli.output import Output
+    from optifire.host.edit import Sign
 
 
 def apply_advice(costs: Costs, arguments: argparse.Namespace, output: Output) -> int:
@@ -46,7 +47,7 @@ def apply_advice(costs: Costs, arguments: argparse.Namespace, output: Output) ->
     if not output.json:
         _show(planned, said["diff"], output)
     if planned and not arguments.dry_run and _agreed(arguments, file, output):
-        _write(file, before, after)
+        _write(file, before, after, signer_of(costs.known.home))
         said["changed"] = [each.plugin_id for each in planned]
         applied = ask_service(costs.known.home, "reload")
         said["errors"] = [] if applied is None else list(applied["errors"])
@@ -105,7 +106,7 @@ def _agreed(arguments: argparse.Namespace, file: Path, output: Output) -> bool:
     return agreed
 
 
-def _write(file: Path, before: str, after: str) -> None:
+def _write(file: Path, before: str, after: str, sign: Sign) -> None:
     """Write the file, unless it is another one than was shown."""
     if file.read_bytes().decode() != before:
         raise ConfigError(
@@ -113,6 +114,7 @@ def _write(file: Path, before: str, after: str) -> None:
             where=str(file),
             remedy="Run the command again and look at the new difference",
         )
+    sign(file, after)
     write_atomically(file, after)
 
 

@@ -48,6 +48,7 @@ def _register(folder: Path, home: Home) -> Path:
     """Add a folder to ``plugin_paths`` of features.yaml and give that file."""
     import os
 
+    from optifire.cli.house import signer_of
     from optifire.host.edit import edit_path
     from optifire.host.features import load_features
 
@@ -55,7 +56,7 @@ def _register(folder: Path, home: Home) -> Path:
     assert file is not None  # noqa: S101 - a home is a folder that has one
     shown = folder.relative_to(home.root) if folder.is_relative_to(home.root) else folder
     paths = [*load_features(home, os.environ, {}).plugin_paths, str(shown)]
-    edit_path(file, ("plugin_paths",), paths)
+    edit_path(file, ("plugin_paths",), paths, signer_of(home))
     return file
 
 

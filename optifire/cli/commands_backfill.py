@@ -53,8 +53,7 @@ class Total:
 def backfill(arguments: argparse.Namespace, output: Output) -> int:
     """Make what is missing of a plugin's past."""
     from optifire.app.backfilling import Stretch
-    from optifire.cli.commands_policies import user
-    from optifire.cli.house import home_of, zone_of
+    from optifire.cli.house import home_of, user, zone_of
     from optifire.cli.progress import Stretched
     from optifire.cli.times import parse_instant
     from optifire.core.errors import UsageError

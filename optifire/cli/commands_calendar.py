@@ -68,7 +68,7 @@ def close(arguments: argparse.Namespace, output: Output) -> int:
     """Declare a day closed."""
     from optifire.calendars.closures import add_closure, closures_path
     from optifire.calendars.names import resolve
-    from optifire.cli.house import calendar_of, home_of
+    from optifire.cli.house import calendar_of, home_of, signer_of
     from optifire.cli.times import parse_date
     from optifire.core.errors import ConfigError
 
@@ -82,7 +82,7 @@ def close(arguments: argparse.Namespace, output: Output) -> int:
             where="optifire calendar close",
             remedy=f"See `optifire calendar show --from {date}`",
         )
-    changed = add_closure(home.root, date, arguments.why, name=name)
+    changed = add_closure(home.root, date, arguments.why, name=name, sign=signer_of(home))
     where = str(closures_path(home.root))
     if output.json:
         output.data({"ok": True, "changed": [where] if changed else []})

@@ -73,10 +73,11 @@ def diff(arguments: argparse.Namespace, output: Output) -> int:
 
 def rollback(arguments: argparse.Namespace, output: Output) -> int:
     """Put the files of an earlier version back, all of them."""
-    from optifire.cli.house import ask_service, home_of
+    from optifire.cli.house import ask_service, home_of, signer_of
     from optifire.host.edit import write_atomically
 
     home = home_of(arguments)
+    sign = signer_of(home)
     found = versions(home)
     version, now = chosen(found, arguments.version, home), texts_of(home)
     changed = [name for name, text in version.files.items() if now.get(name) != text]
@@ -86,8 +87,10 @@ def rollback(arguments: argparse.Namespace, output: Output) -> int:
             write_atomically(home.configs / f"{name}.bak", now[name])
             output.note(f"note: {name} was never accepted; it is kept as {name}.bak")
     for name in changed:
+        sign(home.configs / name, version.files[name])
         write_atomically(home.configs / name, version.files[name])
     for name in extra:
+        sign(home.configs / name, "")
         (home.configs / name).unlink()
     applied = ask_service(home, "reload") if changed or extra else None
     _tell_switch({"ok": True, "changed": changed + extra}, applied, version, output)

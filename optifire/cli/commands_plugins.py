@@ -65,7 +65,7 @@ def disable(arguments: argparse.Namespace, output: Output) -> int:
 
 def _switch(arguments: argparse.Namespace, output: Output, *, on: bool) -> int:
     """Edit features.yaml, and have a running service read it at once."""
-    from optifire.cli.house import ask_service, home_of
+    from optifire.cli.house import ask_service, home_of, signer_of
     from optifire.cli.knowledge import look
     from optifire.cli.ledgers import wait_for
     from optifire.core.errors import ConfigError
@@ -84,7 +84,7 @@ def _switch(arguments: argparse.Namespace, output: Output, *, on: bool) -> int:
     file = home.config_file("features")
     if file is None:
         raise ConfigError("there is no features.yaml", where=str(home.configs))
-    changed = edit_file(file, listed.plugin_id, ("enabled",), on)
+    changed = edit_file(file, listed.plugin_id, ("enabled",), on, signer_of(home))
     applied = ask_service(home, "reload") if changed else None
     if not on and arguments.now:
         _cancel(home, listed.plugin_id, output)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def cancel(arguments: argparse.Namespace, output: Output) -> int:
     """End a run that goes on, or waits for its turn."""
-    from optifire.cli.house import ask_service, home_of
+    from optifire.cli.house import ask_service, home_of, user
     from optifire.core.run import TERMINAL, RunStatus
 
     home, run_id = home_of(arguments), arguments.run
@@ -122,7 +122,7 @@ def resume(arguments: argparse.Namespace, output: Output) -> int:
 
 def _change(arguments: argparse.Namespace, kind: str) -> dict[str, Any]:
     """Ask the service, or else write it into the ledger that the next start reads."""
-    from optifire.cli.house import ask_service, home_of
+    from optifire.cli.house import ask_service, home_of, user
     from optifire.core.errors import UsageError
     from optifire.runtime.pauses import PAUSED
 
@@ -142,6 +142,7 @@ def _change(arguments: argparse.Namespace, kind: str) -> dict[str, Any]:
 
 def _in_file(home: Home, kind: str, plugin_id: str | None, why: str) -> dict[str, Any]:
     from optifire.app.pausing import change_in_file, subject_of
+    from optifire.cli.house import user
     from optifire.cli.knowledge import look, present
     from optifire.cli.ledgers import wait_for
     from optifire.runtime.pauses import note_of
@@ -153,17 +154,6 @@ def _in_file(home: Home, kind: str, plugin_id: str | None, why: str) -> dict[str
         return await change_in_file(known.database, note)
 
     return wait_for(work())
-
-
-def user() -> str:
-    """Give the name of who gives the command, as the system has it; else the number."""
-    import os
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"user {os.getuid()}"
 
 
 WHICH = (

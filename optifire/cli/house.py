@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from optifire.calendars.registry import NoTableError, load_calendar
 from optifire.core.errors import ConfigError
+from optifire.host.authors import person, sign
 from optifire.host.client import ANSWER_WITHIN, NoServiceError, ask
 from optifire.host.home import Home, find_home
+from optifire.runtime.clock import wall_now
 
 if TYPE_CHECKING:
     import argparse
 
     from optifire.core.calendar import Calendar
     from optifire.core.settings import Settings
+    from optifire.host.edit import Sign
 
 
 def home_of(arguments: argparse.Namespace) -> Home:
@@ -70,7 +73,6 @@ def calendar_of(home: Home | None, name: str | None) -> Calendar:
     except NoTableError:
         from optifire.calendars.names import resolve
         from optifire.calendars.refresh import refresh_blocking
-        from optifire.runtime.clock import wall_now
 
         refresh_blocking(root, resolve(name), wall_now().date())
         return load_calendar(name, root, where="--calendar")
@@ -79,6 +81,20 @@ def calendar_of(home: Home | None, name: str | None) -> Calendar:
 def zone_of(home: Home) -> str:
     """Give the zone in which a home's times are shown."""
     return settings_of(home).market.tz or calendar_of(home, None).tz
+
+
+def user() -> str:
+    """Give the name of who gives the command, as the system has it; else the number."""
+    return person(os.getuid())
+
+
+def signer_of(home: Home) -> Sign:
+    """Give what says, of each configuration file that a command writes, who gave the command."""
+
+    def write_down(file: Path, text: str) -> None:
+        sign(home, file.name, text, user(), wall_now())
+
+    return write_down
 
 
 def ask_service(

@@ -32,7 +32,7 @@ EXAMPLES = (
 #: Where the commands stand, in the order of help.
 MODULES = (
     "service", "health", "runs", "policies", "backfill", "when", "replay", "schedule", "calendar",
-    "check", "config", "budgets", "plugins", "authoring", "backup", "token",
+    "check", "config", "history", "budgets", "plugins", "authoring", "backup", "token",
 )  # fmt: skip
 #: Words that have commands below them.
 GROUPS = {

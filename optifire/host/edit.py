@@ -19,6 +19,8 @@ from optifire.core.errors import ConfigError
 from optifire.core.types import fold_id
 from optifire.host.documents import compose_yaml, parse_document, parse_value
 
+#: Is told a file and the text that it is about to have.
+Sign = Callable[[Path, str], None]
 INDENT = 2
 _ABSENT = object()
 _BARE = re.compile(r"[A-Za-z_/][A-Za-z0-9_./+-]*")
@@ -213,8 +215,16 @@ def _by_hand(name: str, path: Sequence[str], value: object) -> ConfigError:
 # --- files ------------------------------------------------------------------------------------
 
 
-def edit_file(file: Path, plugin_id: str, keys: Sequence[str], value: object) -> bool:
+def unsigned(_: Path, __: str) -> None:
+    """Say nothing of who writes."""
+
+
+def edit_file(
+    file: Path, plugin_id: str, keys: Sequence[str], value: object, sign: Sign = unsigned
+) -> bool:
     """Set one value of one plugin in features.yaml; tell whether anything changed.
+
+    ``sign`` is told the file and its text just before that is written.
 
     Raises
     ------
@@ -222,12 +232,14 @@ def edit_file(file: Path, plugin_id: str, keys: Sequence[str], value: object) ->
         Another format than YAML, an edit that is not possible, or a file that cannot be written.
     """
     path = ("plugins", plugin_id, *keys)
-    return _edit(file, path, value, lambda raw: set_value(raw, plugin_id, keys, value, str(file)))
+    return _edit(
+        file, path, value, lambda raw: set_value(raw, plugin_id, keys, value, str(file)), sign
+    )
 
 
-def edit_path(file: Path, path: tuple[str, ...], value: object) -> bool:
+def edit_path(file: Path, path: tuple[str, ...], value: object, sign: Sign = unsigned) -> bool:
     """Set the value at any path of features.yaml, as `edit_file` does for one of a plugin."""
-    return _edit(file, path, value, lambda raw: set_path(raw, path, value, str(file)))
+    return _edit(file, path, value, lambda raw: set_path(raw, path, value, str(file)), sign)
 
 
 def preview(file: Path, values: Iterable[tuple[str, Sequence[str], object]]) -> tuple[str, str]:
@@ -247,12 +259,15 @@ def _check_format(file: Path, path: tuple[str, ...], value: object) -> None:
         raise _by_hand(str(file), path, value)
 
 
-def _edit(file: Path, path: tuple[str, ...], value: object, change: Callable[[str], str]) -> bool:
+def _edit(
+    file: Path, path: tuple[str, ...], value: object, change: Callable[[str], str], sign: Sign
+) -> bool:
     _check_format(file, path, value)
     raw = file.read_bytes().decode()
     edited = change(raw)
     if edited == raw:
         return False
+    sign(file, edited)
     write_atomically(file, edited)
     return True
 

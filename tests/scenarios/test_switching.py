@@ -1,5 +1,6 @@
 """Plugins are switched and changed while the service runs, by file and by command."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from optifire.core.run import TERMINAL, RunStatus
+from optifire.host.authors import person
 from optifire.runtime.clock import wall_now
 from optifire.workers.wire import decode_value
 from trial import Service, Trial, until
@@ -131,11 +133,57 @@ def test_a_plugin_is_switched_by_command_and_nothing_else_in_the_file_changes(
     on = paper.ask("plugins", "enable", "other")
     assert (on["ok"], on["changed"]) == (True, ["other"])
     assert paper.features.read_text(encoding="utf-8") == GOOD
+    changes = [(one["by"], one["key"], one["before"], one["after"]) for one in history(paper)]
+    me = f"{person(os.getuid())} (command)"
+    key = "plugins.other.enabled"
+    assert changes == [(me, key, False, True), (me, key, True, False)]
     after = wall_now()
     until(lambda: "other" in ran(paper, after), what="a run after it was switched on again")
     notes = [note for note in paper.notes(path=ledger(paper)) if note.subject == "other"]
     kinds = [note.kind for note in notes if note.kind != "changed"]
     assert kinds == ["enabled", "disabled", "enabled"]
+    by = [note.text for note in notes if note.kind != "changed"]
+    assert by == ["switched on by start", f"switched off by {me}", f"switched on by {me}"]
+
+
+def history(trial: Trial) -> list[dict[str, Any]]:
+    """Give the changes of settings that the service has accepted, newest first."""
+    found: list[dict[str, Any]] = trial.ask("history")
+    return found
+
+
+@pytest.mark.row("O008")
+@pytest.mark.row("O043")
+def test_an_edit_by_hand_is_in_the_history_with_the_owner_of_the_file(
+    paper: Trial, service: Service
+) -> None:
+    service.status()
+    draft = paper.root / "draft"
+    draft.write_text(GOOD.replace("    enabled: true", "    enabled: false"), encoding="utf-8")
+    draft.chmod(0o644)
+    written = wall_now()
+    draft.replace(paper.features)
+    note = until(lambda: paper.notes("disabled", ledger(paper)), what="off by the file")[0]
+    found = history(paper)
+    by = f"{person(os.getuid())} (file)"
+    assert note.text == f"switched off by {by}"
+    assert [(one["by"], one["file"], one["key"], one["before"], one["after"]) for one in found] == [
+        (by, "features.yaml", "plugins.other.enabled", True, False)
+    ]
+    assert written <= datetime.fromisoformat(found[0]["at"])
+
+
+def test_an_edit_while_no_service_ran_is_in_the_history_of_the_next_start(paper: Trial) -> None:
+    with paper.service():
+        pass
+    paper.ask("plugins", "disable", "other")
+    with paper.service() as again:
+        assert again.stop() == 0
+    me = f"{person(os.getuid())} (command)"
+    assert [(one["by"], one["key"], one["after"]) for one in history(paper)] == [
+        (me, "plugins.other.enabled", False)
+    ]
+    assert paper.notes("disabled", ledger(paper))[-1].text == f"switched off by {me}"
 
 
 def test_a_run_in_progress_ends_when_its_plugin_is_switched_off(trial: Trial) -> None:
