@@ -24,6 +24,7 @@ from optifire.workers.burial import Burial
 from optifire.workers.live import Live
 from optifire.workers.printed import drain, log_pipe
 from optifire.workers.spares import Spares
+from optifire.workers.vigil import Vigil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,6 +81,7 @@ class Link:
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._retired = False
+        self._heard = 0
         self._burial: Burial | None = None
         self.spares = Spares(self, self._loop)
         self.on_end: Callable[[str], None] = _nobody
@@ -115,6 +117,8 @@ class Link:
             far.close()
             os.close(log_writer)
         self._pidfd = os.pidfd_open(self._process.pid)
+        process = self._process
+        self._vigil = Vigil(process.pid, lambda: self._heard, process.kill, self._loop)
         self._loop.add_reader(near.fileno(), self._readable)
         self._loop.add_reader(self._pidfd, self._process_ended)
         try:
@@ -142,7 +146,7 @@ class Link:
                 where="workers",
                 remedy="Raise the limit of open files, or run less at once",
             ) from error
-        live.on_stuck = self._process.kill
+        live.on_stuck = partial(self._vigil.begin, live)
         # A run may have stopped it (SIGSTOP); to one that only has much to do this means nothing.
         live.on_waiting = partial(self._process.send_signal, signal.SIGCONT)
         self.lives[live.number] = live
@@ -193,6 +197,7 @@ class Link:
         if not data:
             self._loop.remove_reader(self._control.fileno())
             return
+        self._heard += 1
         message = say.from_zygote.decode(data)
         if isinstance(message, say.Ready):
             self._ready.set_result(None)

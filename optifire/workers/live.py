@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 GRACE: Final = 0.2
 #: Seconds in which a zygote forks, and reports the end after KILL; else it is told to go on.
 WAITING: Final = 1.0
-#: Seconds after KILL in which a zygote has to report the end, else it is stuck itself.
+#: Seconds after KILL in which a zygote should report the end, else it may be stuck (see `vigil`).
 STUCK: Final = 5.0
 
 
@@ -41,7 +41,7 @@ class Live:
     why_lost
         Why there is no exit status: the zygote died or could not fork.
     on_stuck
-        Called when a kill has brought no end after 5 s; the zygote is stuck then, and goes.
+        Called when a kill has brought no end after 5 s: the zygote may be stuck.
     on_waiting
         Called when there is no process after a second, or no end a second after a kill: the
         zygote has much to do, or somebody has stopped it.
