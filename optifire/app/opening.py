@@ -43,6 +43,8 @@ from optifire.store.sqlite import SqliteStore
 from optifire.workers.isolated import IsolatedWorker
 from optifire.workers.kept import in_files
 from optifire.workers.sandbox import missing, offered
+from optifire.workers.sealed import held_bytes
+from optifire.workers.statm import in_memory_files
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -200,7 +202,11 @@ class _Opening:
         """Give the slots of this machine: by its cores, and by its memory."""
         system = self._settings.system
         room = room_of(
-            system, lambda: [os.getpid(), *placing.pids()], monotonic, placing.spare_pids
+            system,
+            lambda: [os.getpid(), *placing.pids()],
+            monotonic,
+            placing.spare_pids,
+            lambda: held_bytes() - in_memory_files(),  # pages looked at are this process's, too
         )
         return Slots(system.concurrency_on(os.cpu_count() or 1), room)
 

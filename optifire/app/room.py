@@ -33,19 +33,22 @@ class Room:
         Gives seconds that only grow.
     spares
         Gives those that were forked ahead, of which counts what is theirs alone.
+    files
+        Gives the bytes in files of memory that are held and in no process's figure yet.
     """
 
     most_mb: float
     pids: Callable[[], Sequence[int]]
     monotonic: Callable[[], float]
     spares: Callable[[], Sequence[int]] = tuple
+    files: Callable[[], int] = int
     _used: tuple[float, float] | None = field(default=None, init=False)
 
     def left_mb(self) -> float:
         """Give how much the service leaves to its runs now."""
         now = self.monotonic()
         if self._used is None or now - self._used[0] > AGE:
-            used = resident(self.pids()) + private(self.spares())
+            used = resident(self.pids()) + private(self.spares()) + self.files()
             self._used = (now, used / MIB)
         return self.most_mb - self._used[1]
 
@@ -55,6 +58,8 @@ def room_of(
     pids: Callable[[], Sequence[int]],
     monotonic: Callable[[], float],
     spares: Callable[[], Sequence[int]] = tuple,
+    files: Callable[[], int] = int,
 ) -> Room:
     """Give the room that the settings leave on this machine."""
-    return Room(settings.memory_on(memory_total(os.getpid()) / MIB), pids, monotonic, spares)
+    most = settings.memory_on(memory_total(os.getpid()) / MIB)
+    return Room(most, pids, monotonic, spares, files)

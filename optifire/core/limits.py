@@ -26,6 +26,8 @@ CPU_BACKSTOP_S: Final = 1
 OPEN_FILES: Final = 512
 #: Bytes of one file that a run writes.
 FILE_BYTES: Final = 256 * MIB
+#: Bytes that one run hands over in all, and that one message between it and the service has.
+HANDED_BYTES: Final = 192 * MIB
 #: Processes and threads of one run: a pool with a thread for each of many cores, or a pipeline of
 #: programs, has room in this; what forks without end is stopped while all of it is still small
 #: beside the thousands that a machine has room for.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.errors import ContractError, NoData, NotInReplay, OptifireError, is_retryable
+from optifire.core.limits import HANDED_BYTES
 from optifire.core.ports import Outcome
 from optifire.core.run import Failure, Reason, RunStatus
 from optifire.sdk.result import PluginResult
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 #: Characters of a traceback, and of a message, that are kept.
 MAX_TRACEBACK: Final = 16_384
 MAX_MESSAGE: Final = 4_096
-#: Bytes that one run may hand over in all.
-MAX_HANDED: Final = 192 << 20
 
 
 def finished(result: object, kept: Kept, scope: Scope) -> Outcome:
@@ -141,12 +140,17 @@ def _check_size(outcome: Outcome, plugin_id: str) -> None:
     size = sum(map(len, outcome.outputs.values())) + sum(map(len, outcome.writes.values()))
     size += sum([len(event.data) for event in outcome.events])
     size += sum([len(statement.params) for statement in outcome.statements])
-    if size > MAX_HANDED:
-        raise ContractError(
-            f"the run hands over {size:,} bytes",
-            where=plugin_id,
-            remedy=f"Keep what one run hands over under {MAX_HANDED >> 20} MB",
-        )
+    if size > HANDED_BYTES:
+        raise too_much(size, plugin_id)
+
+
+def too_much(size: int, where: str = "") -> ContractError:
+    """Give the error of a run that wants to hand over more bytes than a run may."""
+    return ContractError(
+        f"the run hands over {size:,} bytes",
+        where=where,
+        remedy=f"Keep what one run hands over under {HANDED_BYTES >> 20} MB",
+    )
 
 
 def _without_effects(kept: Kept, scope: Scope, status: RunStatus, reason: Reason) -> Outcome:

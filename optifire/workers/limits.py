@@ -15,6 +15,7 @@ from optifire.core.limits import FILE_BYTES, OPEN_FILES, Limits
 from optifire.core.ports import Outcome
 from optifire.core.run import Reason, RunStatus
 from optifire.workers.refused import Refusals
+from optifire.workers.sealed import hold_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,7 @@ def take_on(limits: Limits, *, for_life: bool = False) -> None:
     _lower(resource.RLIMIT_NOFILE, OPEN_FILES)
     _lower(resource.RLIMIT_FSIZE, FILE_BYTES)
     _lower(resource.RLIMIT_CORE, 0)
+    hold_to(limits.mem_hard_bytes)
 
 
 class _RoomForNumpy:

@@ -6,9 +6,15 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from optifire.core.errors import ContractError
+from optifire.core.limits import HANDED_BYTES
+from optifire.core.ports import Outcome
+from optifire.core.run import Failure, Reason, RunStatus
 from optifire.core.types import Encoded
 from optifire.workers import messages as say
+from optifire.workers.attempt import too_much
 from optifire.workers.handing import to_send
 from optifire.workers.stream import Frames, framed, received, sent
 from optifire.workers.taking import from_service
@@ -40,7 +46,11 @@ class Line:
         Whether any files came for the run in progress.
     put_off
         Takes what comes between a question and its answer; None where nothing can.
+    most
+        Bytes that one message may have.
     """
+
+    most = HANDED_BYTES
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -84,13 +94,27 @@ class Line:
         return bool(data)
 
     def send(self, message: say.FromChild) -> None:
-        """Send one message; its large values go as files."""
+        """Send one message; its large values go as files.
+
+        Raises `ContractError` when the rest is more than the service would take.
+        """
         message, files = to_send(message)
         data = memoryview(framed(message, len(files)))
+        if len(data) > self.most:
+            raise too_much(len(data), "context")
         descriptors = [file.descriptor for file in files]
         with self._sending:
             while data:
                 data, descriptors = data[sent(self._socket, data, descriptors) :], []
+
+    def send_done(self, done: say.Done) -> None:
+        """Send how an attempt ended; one that hands over too much has failed."""
+        try:
+            self.send(done)
+        except ContractError as error:
+            reason, failure = Reason("contract", str(error)), Failure("ContractError", str(error))
+            outcome = Outcome(RunStatus.FAILED, reason, failure=failure)
+            self.send(msgspec.structs.replace(done, outcome=outcome))
 
     def detach(self) -> None:
         """Leave the descriptor to its owner."""

@@ -82,8 +82,11 @@ def over_budget(outcome: Outcome, limits: Limits, what: str, tasks: int = 0) -> 
 
     ``tasks`` are the processes and threads that it had.
     """
-    said = limits.told(what, outcome.usage, tasks)
-    trace = outcome.failure.traceback if outcome.failure is not None else ""
+    said, trace = limits.told(what, outcome.usage, tasks), ""
+    if outcome.failure is not None:
+        trace, refusal = outcome.failure.traceback, outcome.failure.message
+        if what == "memory" and refusal and outcome.failure.type.endswith("MemoryError"):
+            said = f"{said} ({refusal})"
     return Outcome(
         RunStatus.OVER_BUDGET,
         Reason(what, said),

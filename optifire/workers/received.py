@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Self
 
-from optifire.core.errors import ContractError
+from optifire.core.limits import HANDED_BYTES
+from optifire.workers.attempt import too_much
 from optifire.workers.handing import MARK, REFERENCE
 from optifire.workers.sealed import adopt
 
@@ -55,13 +56,10 @@ class Received:
             self.size += len(self._adopted[place])
         return self._adopted[place]
 
-    def within(self, most: int) -> None:
+    def within(self, most: int = HANDED_BYTES) -> None:
         """Raise `ContractError` when all files together are larger than a run may hand over."""
         if self.size > most:
-            raise ContractError(
-                f"the run hands over {self.size:,} bytes",
-                remedy=f"Keep what one run hands over under {most >> 20} MB",
-            )
+            raise too_much(self.size)
 
     def all_used(self) -> None:
         """Raise `ValueError` when a file came along that nothing in the message refers to."""

@@ -11,11 +11,13 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import sys
 import weakref
 from errno import ENOMEM
 from typing import TYPE_CHECKING, Final, cast
 
 from optifire.core.errors import ContractError
+from optifire.core.limits import MIB
 from optifire.core.types import Encoded
 from optifire.workers.sealing import SEALS, written
 
@@ -28,8 +30,6 @@ SHARE_FROM: Final = 256 << 10
 #: Files that one process holds at most; each takes a descriptor or two. Beyond, values are copied.
 MOST_FILES: Final = 200
 
-_files: Final[weakref.WeakSet[Sealed]] = weakref.WeakSet()
-
 
 class Sealed(mmap.mmap):
     """One sealed file, mapped; ``descriptor`` is its own and closed with it."""
@@ -37,17 +37,57 @@ class Sealed(mmap.mmap):
     descriptor: int
 
 
+class _Made:
+    """The files that this process has made and holds, and the bytes that these may have."""
+
+    def __init__(self) -> None:
+        self.files: weakref.WeakSet[Sealed] = weakref.WeakSet()
+        self.most = sys.maxsize
+
+    def check(self, more: int) -> None:
+        """Raise `MemoryError` when so many bytes more would be too many."""
+        size = sum(map(len, self.files)) + more
+        if size > self.most:
+            raise MemoryError(
+                f"the values that it publishes lie in files of {size / MIB:,.1f} MB together"
+            )
+
+
+_files: Final[weakref.WeakSet[Sealed]] = weakref.WeakSet()
+_made: Final = _Made()
+
+
 def encoded_from(parts: Sequence[bytes | memoryview]) -> Encoded:
     """Give the value that the parts make up one after the other: in a file when it is large.
 
-    Where no file can be made (a sandbox denies it, none are left) the value is plain bytes.
+    Where no file can be made (a sandbox denies it, none are left) the value is plain bytes. Raises
+    `MemoryError` when this process has made as many bytes of files as it may.
     """
-    if sum(map(len, parts)) < SHARE_FROM or len(_files) >= MOST_FILES:
+    size = sum(map(len, parts))
+    if size < SHARE_FROM or len(_files) >= MOST_FILES:
         return Encoded(b"".join(parts))
+    _made.check(size)
     try:
-        return _view(written(parts))
+        value = _view(written(parts))
     except OSError:
         return Encoded(b"".join(parts))
+    file = file_of(value)
+    assert file is not None  # noqa: S101 - it was made here
+    _made.files.add(file)
+    return value
+
+
+def hold_to(most: int) -> None:
+    """Limit the bytes of the files that this process makes and still holds.
+
+    The kernel counts them as nobody's memory until somebody maps and reads them.
+    """
+    _made.most = most
+
+
+def held_bytes() -> int:
+    """Give the bytes of all files that this process holds, whoever made them."""
+    return sum(map(len, _files))
 
 
 def share(value: Encoded) -> Encoded:

@@ -78,7 +78,11 @@ class Attempts:
             if not acknowledged:
                 self._line.send(say.Started(rss, time.process_time(), shared))
                 acknowledged = True
-            self._line.send(self._answer(message))
+            answer = self._answer(message)
+            if isinstance(answer, say.Done):
+                self._line.send_done(answer)
+            else:
+                self._line.send(answer)
             if not many:
                 return
 

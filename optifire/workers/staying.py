@@ -189,7 +189,7 @@ class Staying:
         cpu = time.process_time() - began
         shared = in_memory_files() if self._line.lent else 0  # while the order holds what was given
         self._line.lent = False
-        self._line.send(say.Done(outcome, lost, cpu, self._peak.read(), shared))
+        self._line.send_done(say.Done(outcome, lost, cpu, self._peak.read(), shared))
 
     async def _attempt(self, order: say.Order) -> Outcome:
         kept, scope = Kept(), scope_of(order, self._around)

@@ -12,6 +12,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final
 
+from optifire.core.limits import HANDED_BYTES
 from optifire.workers.messages import encode
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from optifire.workers.messages import FromChild, ToChild
 
-#: Longest message that is taken from a child; what a run hands over is checked before it is sent.
-MAX_MESSAGE: Final = 256 << 20
 #: Files that one message takes along; beyond, values travel as bytes (SCM_MAX_FD is 253).
 MOST_FILES: Final = 64
 _LENGTH: Final = struct.Struct(">IB")
@@ -62,7 +61,7 @@ class Frames:
         place, kept = 0, len(self._kept)
         while kept - place >= _LENGTH.size:
             length, along = _LENGTH.unpack_from(self._kept, place)
-            if length > MAX_MESSAGE:
+            if length > HANDED_BYTES:
                 raise ValueError(f"a message of {length:,} bytes")
             end = place + _LENGTH.size + length
             if kept < end:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from optifire.core.errors import ContractError
 from optifire.core.run import Failure, Reason, RunStatus
 from optifire.workers import messages as say
-from optifire.workers.attempt import MAX_HANDED
 from optifire.workers.received import Received
 from optifire.workers.sealed import share
 
@@ -44,7 +43,7 @@ def _completed(outcome: Outcome, received: Received) -> Outcome:
     try:
         outputs = {key: share(received.value(value)) for key, value in outcome.outputs.items()}
         writes = {key: share(received.value(value)) for key, value in outcome.writes.items()}
-        received.within(MAX_HANDED)
+        received.within()
     except ContractError as error:
         failure = Failure(type(error).__name__, str(error))
         return replace(

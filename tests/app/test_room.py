@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from optifire.app.room import AGE, Room, room_of
 from optifire.core.settings import SystemSettings
+from optifire.core.types import Encoded
 from optifire.ops.readings import memory_total, private, resident
+from optifire.workers.sealed import held_bytes, share
+from optifire.workers.statm import in_memory_files
 
 MIB = 1 << 20
 
@@ -47,6 +51,19 @@ def test_of_one_forked_ahead_only_that_counts_which_nobody_shares() -> None:
         used = (resident([parent.pid]) + private([child])) / MIB
         assert room.left_mb() == pytest.approx(1000.0 - used, abs=1)
         parent.communicate()
+
+
+def test_large_values_are_not_left_to_runs_whether_somebody_has_looked_at_them_or_not() -> None:
+    room = Room(1000.0, list, lambda: 0.0, files=lambda: held_bytes() - in_memory_files())
+    before = room.left_mb()
+    value = share(Encoded(bytes(32 * MIB)))
+    assert replace(room).left_mb() == pytest.approx(before - 32, abs=0.1)
+    seen = Room(1000.0, lambda: [os.getpid()], lambda: 0.0, files=room.files)
+    unseen = seen.left_mb()
+    assert sum(value[::4096]) == 0
+    assert replace(seen).left_mb() == pytest.approx(unseen, abs=8)
+    del value
+    assert replace(room).left_mb() == pytest.approx(before, abs=0.1)
 
 
 def test_a_process_that_has_ended_uses_nothing() -> None:

@@ -264,6 +264,30 @@ async def test_what_a_run_hands_over_in_a_file_is_charged_to_it(
     assert 50 <= outcome.usage.mem_mb < 60, "MB: pages of zeros are not there before they are sent"
 
 
+@pytest.mark.parametrize(
+    ("deaf", "says"),
+    [(False, "the values that it publishes lie in files of 80.0 MB together"), (True, "")],
+    ids=["raises", "swallows"],
+)
+async def test_files_count_before_they_are_handed_over_although_they_are_in_nobodys_memory(
+    isolated: IsolatedWorker, ask: Ask, *, deaf: bool, says: str
+) -> None:
+    outcome = await isolated.run(allowed(asked(ask, "publish_on_and_on", deaf=deaf), 64))
+    assert outcome.status is RunStatus.OVER_BUDGET
+    assert outcome.reason is not None
+    assert outcome.reason.code == "memory"
+    assert says in outcome.reason.detail
+    assert not outcome.writes
+
+
+async def test_a_value_that_is_replaced_is_no_longer_counted(
+    isolated: IsolatedWorker, ask: Ask
+) -> None:
+    outcome = await isolated.run(allowed(asked(ask, "publish_anew"), 64))
+    assert outcome.status is RunStatus.SUCCEEDED, (outcome.reason, outcome.failure, outcome.log)
+    assert file_of(outcome.writes["same"]) is not None
+
+
 @pytest.mark.parametrize("cut", [3, 20, 200, SHARE_FROM])
 async def test_a_frame_that_was_cut_off_fails_who_reads_it(
     isolated: IsolatedWorker, ask: Ask, cut: int

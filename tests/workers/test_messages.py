@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optifire.core.limits import HANDED_BYTES
 from optifire.workers import messages as say
 from optifire.workers import stream
 
@@ -23,5 +24,5 @@ def test_messages_come_whole_from_a_torn_stream(names: list[str], cuts: list[int
 
 
 def test_a_message_longer_than_any_is_refused_before_it_has_come() -> None:
-    with pytest.raises(ValueError, match="268,435,457 bytes"):
-        list(stream.Frames().feed((stream.MAX_MESSAGE + 1).to_bytes(4, "big") + b"\0"))
+    with pytest.raises(ValueError, match="201,326,593 bytes"):
+        list(stream.Frames().feed((HANDED_BYTES + 1).to_bytes(4, "big") + b"\0"))

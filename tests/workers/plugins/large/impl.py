@@ -96,6 +96,23 @@ class Large(Plugin):
         socket.send_fds(line(), [data[:-1]], files)
         os.kill(os.getpid(), signal.SIGKILL)
 
+    async def publish_on_and_on(self, context: PluginContext) -> PluginResult:
+        """Publish the same 16 MB again and again, which are in memory once."""
+        value = np.ones(16 << 17)
+        for number in range(8):
+            try:
+                context.data[str(number)] = value
+            except MemoryError:
+                if not context.config["deaf"]:
+                    raise
+        return ok()
+
+    async def publish_anew(self, context: PluginContext) -> PluginResult:
+        value = np.ones(16 << 17)
+        for _ in range(8):
+            context.data["same"] = value
+        return ok()
+
     async def read(self, context: PluginContext) -> PluginResult:
         before, rss = resident_mb("RssAnon"), resident_mb("RssShmem")
         given = context.data["frame"]
