@@ -103,7 +103,7 @@ class IsolatedWorker:
         """Make one attempt in a process of its own; it is gone when this returns or is cancelled.
 
         That is a spare, if there is one; another one if that dies before it has taken the order,
-        which is nothing that the plugin did.
+        or the zygote before it has made one, which is nothing that the plugin did.
         """
         outcome: Outcome | None = None
         while outcome is None:
@@ -192,7 +192,7 @@ async def conduct(
 ) -> Outcome | None:
     """Hand an order to a child and give its outcome, with what it used and printed.
 
-    None when the child was forked ahead and died before it took the order.
+    None when it was forked ahead and died before it took the order, or was never forked.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -214,7 +214,7 @@ async def conduct(
             await answered(live, message, request.view)
         elif isinstance(message, say.AskFetch):
             fetches.begin(message, replay=request.replay)
-    if live.ahead and started is None and live.stopping is None:
+    if (live.ahead or live.unborn) and started is None and live.stopping is None:
         return None
     wall = loop.time() - began
     watching.settle(live)

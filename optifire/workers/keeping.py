@@ -21,6 +21,8 @@ log = logging.getLogger("optifire.workers")
 STEADY: Final = 10.0
 #: Seconds before a third start in a row, doubled with each one after it.
 FIRST_PAUSE: Final = 0.5
+#: A pause of at most so many seconds is waited for by who asks, and the start after it so long.
+PATIENCE: Final = 2.0
 #: Seconds between two starts at most, when one zygote after the other dies.
 LONGEST_PAUSE: Final = 60.0
 
@@ -28,8 +30,9 @@ LONGEST_PAUSE: Final = 60.0
 class Keeper:
     """Keeps one zygote of a kind.
 
-    A death is mended at once, in the background. Where zygotes die one after the other, or cannot
-    be started, the starts are further and further apart, and who asks meanwhile is told why.
+    A death is mended at once, in the background, and who asks meanwhile waits for that. Where
+    zygotes die one after the other, or cannot be started, the starts are further and further
+    apart, and who asks in a pause of more than 2 s is told why.
 
     Parameters
     ----------
@@ -106,6 +109,8 @@ class Keeper:
         When they are more than it has, a new one is started first; the old one ends with its last
         child. Raises `OptifireError` when there can be none now.
         """
+        if self._restarting is not None and self._again - self._now() <= PATIENCE:
+            await asyncio.wait([self._restarting], timeout=2 * PATIENCE)
         async with self._lock:
             link = self.link
             if link is not None and link.alive and set(modules) <= set(link.settings.modules):

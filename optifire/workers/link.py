@@ -153,6 +153,7 @@ class Link:
         if not self.alive:
             self._drop(live.number)
             live.sent()
+            live.unborn = True
             live.lost("the zygote has ended")
             return live
         self.spares.taught(folder, checksum, live.number)

@@ -40,6 +40,8 @@ class Live:
         Done when the process is gone and reaped, or was never there.
     why_lost
         Why there is no exit status: the zygote died or could not fork.
+    unborn
+        True when the zygote died before it said that there is a process.
     on_stuck
         Called when a kill has brought no end after 5 s: the zygote may be stuck.
     on_waiting
@@ -76,6 +78,7 @@ class Live:
         self._pidfd: int | None = None
         self.ended: asyncio.Future[say.Ended | None] = loop.create_future()
         self.why_lost = ""
+        self.unborn = False
         self.overdue = False
         self.breach = ""
         self.seen = UNKNOWN_USAGE
@@ -159,6 +162,7 @@ class Live:
     def orphaned(self, why: str, gone: Callable[[], None]) -> None:
         """Kill a child that has lost its zygote; `finish` is for who is told when it is gone."""
         self.why_lost = self.why_lost or why
+        self.unborn = not self.pid
         if self.ended.done() or self._pidfd is None:
             gone()
             return

@@ -100,6 +100,14 @@ async def test_every_run_of_a_killed_zygote_is_a_crash_that_names_it_and_no_othe
     assert not [where for where in told[:3] if psutil.pid_exists(int(where.read_text()))]
 
 
+async def test_a_run_that_comes_to_a_zygote_that_has_just_died_is_made_by_the_next(
+    worker: IsolatedWorker, ask: Ask
+) -> None:
+    for _ in range(3):  # from the second death in a row on, there is a pause before the next start
+        kill(worker.zygote_pids()[0])
+        assert plain(await worker.run(ask("count"))) == {"calls": 1}
+
+
 async def test_the_next_zygote_stands_before_anybody_asks(worker: IsolatedWorker) -> None:
     (first,) = worker.zygote_pids()
     kill(first)
