@@ -4,15 +4,14 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 import pytest
 
-from optifire.core.ledger import RunRow
 from optifire.core.run import TERMINAL, RunStatus
 from optifire.runtime.clock import wall_now
 from optifire.workers.wire import decode_value
+from tests.chaos.accounts import check_once
 from trial import Trial, until
 from trial_ledger import is_whole
 
@@ -113,16 +112,8 @@ def check_every_occurrence_once(trial: Trial, last: date) -> None:
     assert [row.run_id for row in rows if row.status not in TERMINAL] == []
     begin, end = f"{FIRST}T05:00:00Z", f"{last + timedelta(days=1)}T04:59:59Z"
     for name, word in WORDS.items():
-        due = [datetime.fromisoformat(each) for each in trial.schedule(word, begin, end)]
         mine = [row for row in rows if row.key.plugin_id == name]
-        assert Counter(each for row in mine for each in stood_for(row, due)) == Counter(due), name
-        assert sum(row.count for row in mine) == len(due), name
-
-
-def stood_for(row: RunRow, due: list[datetime]) -> Iterator[datetime]:
-    """Give the occurrences that a row is the record of."""
-    first = row.first or row.key.due
-    return (instant for instant in due if first <= instant <= row.key.due)
+        check_once(mine, trial.schedule(word, begin, end), name)
 
 
 def check_nothing_was_sent_twice(trial: Trial) -> None:

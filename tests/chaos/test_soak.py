@@ -4,12 +4,13 @@
 import random
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from optifire.core.ledger import RunRow
 from optifire.core.run import TERMINAL, RunStatus
+from tests.chaos.accounts import check_once
 from tests.chaos.attacks import HEAD
 from tests.chaos.siege import NOISE, look, strays, zombies
 from trial import Trial, until
@@ -102,20 +103,9 @@ def check_every_occurrence_once(
 ) -> None:
     assert [row.run_id for row in rows if row.status not in TERMINAL] == []
     begin, end = f"{DAY}T05:00:00Z", f"{DAY + timedelta(days=1)}T04:59:59Z"
-    due_of = {
-        word: [datetime.fromisoformat(each) for each in trial.schedule(word, begin, end)]
-        for word in set(schedules.values())
-    }
+    due_of = {word: trial.schedule(word, begin, end) for word in set(schedules.values())}
     for name, word in schedules.items():
-        mine = [row for row in rows if row.key.plugin_id == name]
-        stood_for = Counter(
-            instant
-            for row in mine
-            for instant in due_of[word]
-            if (row.first or row.key.due) <= instant <= row.key.due
-        )
-        assert due_of[word]
-        assert stood_for == Counter(due_of[word]), name
+        check_once([row for row in rows if row.key.plugin_id == name], due_of[word], name)
 
 
 @pytest.mark.parametrize(
