@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo
 
+from optifire.app.alarms import START, UNCLEAN
 from optifire.app.holding import advised, discard, refuse_second
 from optifire.app.holidays import Holidays
 from optifire.app.inlining import Inline
@@ -149,7 +150,7 @@ class _Opening:
         bus, board = CommitBus(), Blackboard(in_files(self.recovered.values))
         recorder = LiveRecorder(self.store, board, self.clock, bus.tell, self.logs.masker)
         now = self.clock.now()
-        past = await read_past(self.store.path, self.catalog.jobs, self._settings.system)
+        past = await read_past(self.store.path, self.catalog.jobs, self._settings.system, now)
         residing = Residing(self.isolated, recorder, self.clock, past.pauses, past.standings)
         placing = Placing(self.inline, self.isolated, residing)
         rooms = Rooms(
@@ -191,6 +192,7 @@ class _Opening:
             crashes=crashes,
         )
         service.vitals.missed.see(past.missed)
+        service.alerting.remember(past.unclean, self.market)
         recovery = recover(self.recovered, self.catalog.jobs, now)
         recovery.batch.extend(self._first_rows(past, now))
         recovery.batch.notes += past.standings.adopt(self.catalog.jobs, now)
@@ -233,7 +235,7 @@ class _Opening:
         author = author_since(self.home, past.configured, configuration.texts)
         version = ConfigVersion(configuration.version, wall_now(), author, configuration.texts)
         notes = switch_notes(past.started, past.stopped, now, author)
-        notes.append(NoteRow(now, "start", str(self.recovered.start), _how(self.recovered)))
+        notes.append(NoteRow(now, START, str(self.recovered.start), _how(self.recovered)))
         return Batch(notes=notes, configs=[version])
 
 
@@ -241,7 +243,7 @@ def _how(recovered: Recovered) -> str:
     """Say how the start before this one ended."""
     if recovered.start == 1:
         return "first start"
-    return "after a clean stop" if recovered.clean else "after an unclean end"
+    return "after a clean stop" if recovered.clean else UNCLEAN
 
 
 def demo_bounds(settings: Settings, market: Calendar) -> tuple[datetime, datetime]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from optifire.app.alarms import START, UNCLEAN
 from optifire.app.holidays import HOLIDAY
 from optifire.app.pausing import pauses_in
 from optifire.app.quarantining import recall
@@ -52,6 +53,8 @@ class Past:
         Who is paused, or was.
     configured
         The configuration that was accepted last, None before the first.
+    unclean
+        When starts of the last day followed an end that was no stop.
     """
 
     started: list[PluginId]
@@ -62,9 +65,12 @@ class Past:
     missed: Sequence[RunRow]
     pauses: Pauses
     configured: ConfigVersion | None
+    unclean: Sequence[datetime]
 
 
-async def read_past(path: Path, jobs: Mapping[PluginId, Job], system: SystemSettings) -> Past:
+async def read_past(
+    path: Path, jobs: Mapping[PluginId, Job], system: SystemSettings, now: datetime
+) -> Past:
     """Read a ledger for those who run now."""
     async with LedgerReader(path) as ledger:
         notes = [*await ledger.notes(kind=ENABLED), *await ledger.notes(kind=DISABLED)]
@@ -77,6 +83,8 @@ async def read_past(path: Path, jobs: Mapping[PluginId, Job], system: SystemSett
         standings = await recall(ledger, jobs, counts, system.quarantine_after, anew=started)
         pauses = await pauses_in(ledger)
         latest = next(iter(await ledger.configs(limit=1)), None)
+        starts = await ledger.notes(kind=START, since=now - timedelta(days=1))
     holiday = holidays[0].at if holidays else None
     board = RunBoard(reversed(rows), counts)
-    return Past(started, stopped, holiday, board, standings, missed[::-1], pauses, latest)
+    unclean = [note.at for note in starts if note.text == UNCLEAN]
+    return Past(started, stopped, holiday, board, standings, missed[::-1], pauses, latest, unclean)

@@ -52,6 +52,7 @@ def rooms_of(service: Service) -> Mapping[str, Work]:
         "zygotes": lambda: keep_zygotes(service),
         "residents": service.placing.residing.run,
         "daily backup": lambda: keep_backing_up(service),
+        "alerts": service.alerting.run,
         "retention": lambda: keep_pruning(service),
         "systemd": lambda: keep_notifying(service),
     }

@@ -8,6 +8,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from optifire.app.alerting import Alerting
 from optifire.app.backfilling import Backfilling, grounds_of
 from optifire.app.backing import Backing
 from optifire.app.inlining import demotion_note
@@ -118,6 +119,8 @@ class Service:
         ledger = home.database(self.environment)
         self.metrics = Metrics(engine, placing, self.vitals, self.health, self.environment, ledger)
         bus.listen(self.metrics.runs.listen)
+        self.alerting = Alerting(self)
+        bus.listen(self.alerting.listen)
 
     async def run(self, rooms: Mapping[str, Work] = NO_ROOMS) -> None:
         """Run until `stop`; then wait for what is in flight, cancel the rest, and return.
@@ -300,5 +303,6 @@ class Service:
         health.add("pauses", Level.AMBER, self.pausing.pauses.sentences())
         backup = Level.RED if self.backing.is_damaged() else Level.AMBER
         health.add("backup", backup, self.backing.sentences())
+        health.add("alerts", Level.AMBER, self.alerting.sentences())
         health.signs += self.vitals.signs(self.engine, self._runs.busy(), age=age)
         return health

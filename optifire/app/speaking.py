@@ -65,9 +65,10 @@ def follow(logs: Logs, configuration: Configuration) -> None:
 
 
 def secrets_of(configuration: Configuration) -> Iterable[str]:
-    """Give what is masked: ``secrets.env``, and variables of the environment named like secrets."""
+    """Give what is masked: ``secrets.env``, targets of alerts, and variables named like secrets."""
+    known = {*configuration.secrets, *configuration.settings.alerts.targets}
     for name, value in configuration.variables.items():
-        if name in configuration.secrets or (_SECRET.search(name) and len(value) >= _LONG):
+        if name in known or (_SECRET.search(name) and len(value) >= _LONG):
             yield value
 
 

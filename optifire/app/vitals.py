@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: Everything that is looked at, in the order in which a person reads it.
 CHECKS: Final = (
     "parts", "configuration", "ledger", "zygotes", "calendars", "plugins", "placement",
-    "quarantine", "pauses", "backup", "event_loop", "memory", "disk", "missed", "stale",
+    "quarantine", "pauses", "backup", "alerts", "event_loop", "memory", "disk", "missed", "stale",
 )  # fmt: skip
 #: Seconds for which it is taken as unchanged what takes a while to look at.
 AGE: Final = 5.0
@@ -51,6 +51,11 @@ class Health:
         """Give the reasons of a level, of one check or of all."""
         wanted = (one for one in self.signs if check is None or one.check == check)
         return [one.reason for one in wanted if one.level is level]
+
+    def red(self) -> dict[str, list[str]]:
+        """Give the checks that are red, with their reasons."""
+        checks = {one.check for one in self.signs if one.level is Level.RED}
+        return {check: self.at(Level.RED, check) for check in sorted(checks)}
 
     def as_json(self, check: str | None = None) -> dict[str, Any]:
         """Give level and reasons, the worst first."""

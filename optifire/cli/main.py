@@ -32,10 +32,12 @@ EXAMPLES = (
 #: Where the commands stand, in the order of help.
 MODULES = (
     "service", "health", "runs", "policies", "backfill", "when", "replay", "schedule", "calendar",
-    "check", "config", "history", "budgets", "plugins", "authoring", "backup", "token",
+    "check", "config", "history", "budgets", "plugins", "authoring", "backup", "alerts",
+    "token",
 )  # fmt: skip
 #: Words that have commands below them.
 GROUPS = {
+    "alerts": "Tries the targets that are told of trouble.",
     "budgets": "Shows what runs cost against their budgets, and suggests others.",
     "calendar": "Shows sessions and declares closures.",
     "config": "Shows the configuration, compares its versions and restores one.",

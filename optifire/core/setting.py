@@ -23,6 +23,8 @@ class Kind(StrEnum):
     #: Texts by text.
     NAMES = "a mapping of text to text"
     SCHEDULE = "a schedule word or a list of these"
+    #: Names of variables that hold secrets; what they hold stands in no file of settings.
+    VARIABLES = "a list of variables as in ${NAME}"
     NEEDS = "a list of names or of mappings (needs, after, optional)"
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from optifire.core.job import DEFAULT_PRIORITY, Effect, Misfire, Overlap, Placement
 from optifire.core.setting import Kind, Setting
+from optifire.core.settings_alerts import ALERT_FIELDS, AlertSettings
 from optifire.core.settings_api import API_FIELDS, ApiSettings
 from optifire.core.settings_log import LOG_FIELDS, LOG_FILES, LOG_FORMATS, LOG_MB
 from optifire.core.types import Environment
@@ -299,6 +300,7 @@ CONFIG_FIELDS: tuple[Setting, ...] = (
         maximum=10000000,
     ),
     *API_FIELDS,
+    *ALERT_FIELDS,
 )
 
 
@@ -381,3 +383,4 @@ class Settings:
     backup: BackupSettings = BackupSettings()
     retention: RetentionSettings = RetentionSettings()
     api: ApiSettings = field(default_factory=ApiSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)

@@ -15,6 +15,7 @@ from optifire.host.documents import Document, KeyPath, describe
 from optifire.host.findings import Finding, Level
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -47,12 +48,14 @@ def check_value(setting: Setting, value: object) -> Any:  # noqa: ANN401 - of th
         With what is wrong and what to write.
     """
     result = _READ[setting.kind](value)
-    if setting.choices and result not in setting.choices:
+    said = result if isinstance(result, tuple) else (result,)
+    odd = [each for each in said if each not in setting.choices] if setting.choices else []
+    if odd:
         named = {choice.lower(): choice for choice in setting.choices}
-        close = get_close_matches(str(result).lower(), list(named), n=1, cutoff=0.5)
+        close = get_close_matches(str(odd[0]).lower(), list(named), n=1, cutoff=0.5)
         hint = f"Did you mean {named[close[0]]}? " if close else ""
         raise WrongValueError(
-            f"{result!r} is not one of its values", f"{hint}Write {_or(setting.choices)}"
+            f"{odd[0]!r} is not one of its values", f"{hint}Write {_or(setting.choices)}"
         )
     if setting.kind in {Kind.COUNT, Kind.NUMBER, Kind.DURATION}:
         _check_range(setting, result)
@@ -108,6 +111,18 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _variables(value: object) -> tuple[str, ...]:
+    """Give the names of variables; whatever else is there may be a secret, and is never shown."""
+    names = value if isinstance(value, (list, tuple)) else [value]
+    found = [_VARIABLE.fullmatch(each) if isinstance(each, str) else None for each in names]
+    if isinstance(value, (list, tuple)) and all(found):
+        return tuple(match[1] for match in found if match is not None)
+    raise WrongValueError(
+        "holds something else than variables, which may be a secret in clear text",
+        "Put it into configs/secrets.env as NAME=value, and write a list as in [${NAME}]",
+    )
+
+
 def _date(value: object) -> dt.date:
     try:
         return dt.date.fromisoformat(value if isinstance(value, str) else "")
@@ -157,6 +172,7 @@ _READ: Mapping[Kind, Callable[[object], Any]] = {
     Kind.NAMES: _names,
     Kind.SCHEDULE: _schedule,
     Kind.NEEDS: _needs,
+    Kind.VARIABLES: _variables,
 }
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from optifire.core.errors import UsageError
+from optifire.core.quiet_hours import parse_span
 from optifire.core.settings import (
     CONFIG_FIELDS,
     BackupSettings,
@@ -14,6 +16,7 @@ from optifire.core.settings import (
     Settings,
     SystemSettings,
 )
+from optifire.core.settings_alerts import AlertSettings
 from optifire.core.settings_api import ApiSettings
 from optifire.host.checks import Checker, check_value
 from optifire.host.documents import Document, read_document
@@ -57,6 +60,7 @@ def settings_of(document: Document) -> Settings:
         backup=BackupSettings(**values.get("backup", {})),
         retention=RetentionSettings(**values.get("retention", {})),
         api=ApiSettings(**values.get("api", {})),
+        alerts=AlertSettings(**values.get("alerts", {})),
     )
     findings = _contradictions(settings, document)
     if findings:
@@ -66,15 +70,23 @@ def settings_of(document: Document) -> Settings:
 
 def _contradictions(settings: Settings, document: Document) -> list[Finding]:
     found: list[Finding] = []
-    demo, zone = settings.demo, settings.market.tz
+    demo = settings.demo
     if demo.first > demo.last:
         message = f"the demo would start at {demo.first} and end at {demo.last}"
         where = document.where(("demo", "from"))
         found.append(Finding("config", Level.ERROR, where, message, "Set from before to"))
-    if zone is not None and not _is_zone(zone):
-        where = document.where(("market", "tz"))
-        remedy = "Write an IANA name such as America/New_York"
-        found.append(Finding("config", Level.ERROR, where, f"no time zone {zone!r}", remedy))
+    zones = {("market", "tz"): settings.market.tz, ("alerts", "tz"): settings.alerts.tz}
+    for path, zone in zones.items():
+        if zone is not None and not _is_zone(zone):
+            remedy = "Write an IANA name such as America/New_York"
+            message = f"no time zone {zone!r}"
+            found.append(Finding("config", Level.ERROR, document.where(path), message, remedy))
+    if settings.alerts.quiet_hours is not None:
+        try:
+            parse_span(settings.alerts.quiet_hours)
+        except UsageError as error:
+            where = document.where(("alerts", "quiet_hours"))
+            found.append(Finding("config", Level.ERROR, where, error.message, error.remedy))
     return found + _exposed(settings.api, document)
 
 

@@ -81,8 +81,19 @@ class Measured(Protocol):
         """Give all of it in the text format of Prometheus."""
 
 
+class Alerting(Protocol):
+    """What tells people of trouble."""
+
+    async def test(self) -> dict[str, Any]:
+        """Send one message to every target and say what came of it."""
+
+
 class Controlled(Protocol):
     """What a service lets others do."""
+
+    @property
+    def alerting(self) -> Alerting:
+        """What tells people of trouble."""
 
     @property
     def backing(self) -> Backups:
@@ -138,6 +149,9 @@ def handlers_for(service: Controlled, to_json: ToJson) -> dict[str, Handler]:
     async def backup(request: Mapping[str, Any]) -> object:
         return await service.backing.backup(_text(request, "to", default=""))
 
+    async def alerts_test(_: Mapping[str, Any]) -> object:
+        return await service.alerting.test()
+
     async def stop(_: Mapping[str, Any]) -> object:
         service.stop()
         return {"ok": True, "changed": ["service"]}
@@ -148,6 +162,7 @@ def handlers_for(service: Controlled, to_json: ToJson) -> dict[str, Handler]:
         "cancel": cancel,
         "reload": reload,
         "backup": backup,
+        "alerts_test": alerts_test,
         "stop": stop,
     }
     return own | _policies_for(service)

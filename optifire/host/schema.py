@@ -48,6 +48,10 @@ _FORMS: Mapping[Kind, dict[str, Any]] = {
     Kind.NAMES: {"type": "object", "additionalProperties": {"type": "string"}},
     Kind.SCHEDULE: {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]},
     Kind.NEEDS: {"type": "array", "items": _NEED},
+    Kind.VARIABLES: {
+        "type": "array",
+        "items": {"type": "string", "pattern": r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"},
+    },
 }
 
 
@@ -57,7 +61,8 @@ def schema_of(setting: Setting) -> dict[str, Any]:
     doc = f"{setting.doc} Default: {otherwise}." if otherwise else setting.doc
     schema = {"description": doc, **_FORMS[setting.kind]}
     if setting.choices:
-        schema["enum"] = [str(choice) for choice in setting.choices]
+        choices = {"enum": [str(choice) for choice in setting.choices]}
+        schema |= {"items": choices} if setting.kind is Kind.TEXTS else choices
     limits = {
         "minimum": setting.minimum, "maximum": setting.maximum, "exclusiveMinimum": setting.above,
     }  # fmt: skip

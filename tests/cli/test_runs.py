@@ -242,6 +242,7 @@ class FakeService:
         self.asked: list[tuple[str, str, bool]] = []
         self.backing = self
         self.metrics = self
+        self.alerting = self
 
     async def status(self) -> dict[str, Any]:
         return {"running": []}
@@ -266,6 +267,9 @@ class FakeService:
 
     async def cancel(self, run_id: str, why: str) -> bool:
         return bool(run_id and why)
+
+    async def test(self) -> dict[str, Any]:
+        raise AssertionError
 
     async def backup(self, into: str) -> dict[str, Any]:
         raise AssertionError(into)

@@ -56,6 +56,20 @@ market: {tz: Europe/London}
         ("market:\n  tz: ../etc\n", 2, "no time zone"),
         ("data:\n  aliases: {SPY: 3}\n", 2, "a mapping of text to text"),
         ("data:\n  default_symbol: ''\n", 2, "not text"),
+        ("alerts:\n  targets: ['discord://1/hunter2']\n", 2, "secrets.env as NAME=value"),
+        ("alerts:\n  targets: discord://1/hunter2\n", 2, "may be a secret in clear text"),
+        ("alerts:\n  targets: ['${OPS} hunter2']\n", 2, "a list as in [${NAME}]"),
+        ("alerts:\n  targets: [hunter2: 3]\n", 2, "may be a secret in clear text"),
+        ("alerts:\n  target: ['${OPS}']\n", 2, "Did you mean targets?"),
+        ("alerts:\n  topics: [missing]\n", 2, "Did you mean missed?"),
+        ("alerts:\n  topics: missed\n", 2, "not a list of texts"),
+        ("alerts:\n  window: 10s\n", 2, "from 60 to 86400"),
+        ("alerts:\n  quiet_hours: 22-7\n", 2, "'22-7' is not a part of the day"),
+        ("alerts:\n  quiet_hours: 25:00-07:00\n", 2, '"22:00-07:00"'),
+        ("alerts:\n  quiet_hours: 07:00-07:00\n", 2, "two times of 24 hours that differ"),
+        ("alerts:\n  quiet_closed: sometimes\n", 2, "true or false"),
+        ("alerts:\n  tz: Mars/Base\n", 2, "no time zone 'Mars/Base'"),
+        ("alerts:\n  demo: 1\n", 2, "true or false"),
     ],
 )
 def test_what_is_wrong_is_refused_with_file_line_and_remedy(
@@ -66,6 +80,17 @@ def test_what_is_wrong_is_refused_with_file_line_and_remedy(
         read_settings(file)
     assert caught.value.where.startswith(f"{file}:{line}")
     assert said in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_targets_of_alerts_are_names_of_variables(write: Write) -> None:
+    text = """\
+alerts: {targets: ["${OPS_1}", "${b}"], topics: [health], window: 2h, quiet_hours: 22:00 - 7:00}
+"""
+    alerts = read_settings(write("configs/config.yaml", text))[0].alerts
+    assert alerts.targets == ("OPS_1", "b")
+    assert (alerts.topics, alerts.window) == (("health",), 7200)
+    assert (alerts.quiet_hours, alerts.demo) == ("22:00 - 7:00", False)
 
 
 def test_the_environment_wins_over_secrets_env(write: Write) -> None:

@@ -34,7 +34,7 @@ class FakeService:
 
     def __init__(self) -> None:
         self.asked: list[tuple[object, ...]] = []
-        self.backing = self.pausing = self.metrics = self
+        self.backing = self.pausing = self.metrics = self.alerting = self
         self.begun = asyncio.Event()
         self.release = asyncio.Event()
 
@@ -62,6 +62,9 @@ class FakeService:
     async def cancel(self, run_id: str, why: str) -> bool:
         self.asked.append(("cancel", run_id, why))
         return run_id == "known"
+
+    async def test(self) -> dict[str, Any]:
+        return {"ok": True, "changed": ["OPS"], "targets": []}
 
     async def backup(self, into: str) -> dict[str, Any]:
         self.asked.append(("backup", into))

@@ -1,0 +1,117 @@
+"""Brings messages to one target: a bounded queue, one try at a time, and longer and longer pauses.
+
+Nobody waits for it. What piles up while a target does not take anything is sent as one message
+when it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from optifire.ops.messages import MOST_LINES, Message
+
+log = logging.getLogger("optifire.alerts")
+
+#: Messages that wait for one target, at most; the oldest go, and are counted.
+MOST_WAITING: Final = 50
+#: So many at once are sent one by one; more become one message.
+FEW: Final = 3
+#: Seconds after a first failure, and at most; each pause is twice the one before.
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
+
+#: Sends one message to an address; gives "" when it was taken, else why not. It never hangs.
+Send = Callable[[str, Message], Awaitable[str]]
+Pause = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a target takes nothing, and how often it was tried."""
+
+    reason: str
+    tries: int
+
+
+class Delivery:
+    """Everything that is on its way to one target.
+
+    Parameters
+    ----------
+    name
+        What the target is called in logs and health: its variable, never its address.
+    address
+        Gives its address as it is now.
+    """
+
+    def __init__(self, name: str, address: Callable[[], str], send: Send, pause: Pause) -> None:
+        self.name = name
+        self.trouble: Trouble | None = None
+        self._address = address
+        self._send = send
+        self._pause = pause
+        self._waiting: deque[Message] = deque()
+        self._dropped = 0
+        self._bell = asyncio.Event()
+
+    def put(self, message: Message) -> None:
+        """Add a message to what waits."""
+        if len(self._waiting) >= MOST_WAITING:
+            self._waiting.popleft()
+            self._dropped += 1
+        self._waiting.append(message)
+        self._bell.set()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def run(self) -> None:
+        """Send whatever is put, until this is cancelled."""
+        while True:
+            await self._bell.wait()
+            self._bell.clear()
+            while self._waiting:
+                await self._deliver()
+
+    async def _deliver(self) -> None:
+        """Try once to send what waits; what comes meanwhile waits for the next turn."""
+        one_by_one = self.trouble is None and not self._dropped and len(self._waiting) <= FEW
+        batch = [self._waiting[0]] if one_by_one else list(self._waiting)
+        dropped = self._dropped
+        reason = await self._send(self._address(), joined(batch, dropped))
+        if reason:
+            await self._pause(self._failed(reason))
+            return
+        sent = {id(message) for message in batch}
+        self._waiting = deque(each for each in self._waiting if id(each) not in sent)
+        # What was dropped meanwhile was the oldest, which has just been sent.
+        self._dropped = max(0, self._dropped - dropped - len(batch))
+        self.trouble = None
+        log.info("%d alerts were sent to %s", len(batch), self.name)
+
+    def _failed(self, reason: str) -> float:
+        """Note a failure and give the seconds until the next try."""
+        before = self.trouble
+        if before is None or before.reason != reason:
+            log.warning("no alert reaches %s: %s", self.name, reason)
+        self.trouble = Trouble(reason, 1 if before is None else before.tries + 1)
+        return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self.trouble.tries - 1, 10))
+
+
+def joined(waiting: list[Message], dropped: int) -> Message:
+    """Give one message for all that wait, the oldest first."""
+    if len(waiting) == 1 and not dropped:
+        return waiting[0]
+    shown = waiting[-MOST_LINES:]
+    hidden = len(waiting) - len(shown) + dropped
+    lines = [f"{hidden} earlier ones are in data/optifire.log"] if hidden else []
+    lines += [message.title for message in shown]
+    lines.append("They waited until they could be sent; see `optifire health` and `optifire runs`")
+    kinds = {message.kind for message in waiting}
+    order = ("failure", "warning", "success", "info")
+    worst = next(each for each in order if each in kinds)
+    return Message(f"OptiFIRE: {len(waiting) + dropped} alerts", "\n".join(lines), worst)
