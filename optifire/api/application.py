@@ -3,6 +3,7 @@
 from litestar import Litestar
 from litestar.di import Provide
 
+from optifire.api.bodies import StrictRequest
 from optifire.api.document import document
 from optifire.api.etags import Tagged
 from optifire.api.gate import Gate, Identifies, permit
@@ -27,6 +28,7 @@ def litestar_app(reads: Reads, records: Records, changes: Changes) -> Litestar:
         },
         guards=[permit],
         exception_handlers=dict(HANDLERS),
+        request_class=StrictRequest,
         openapi_config=None,
         request_max_body_size=LONGEST_BODY,
         logging_config=None,

@@ -15,6 +15,16 @@ from optifire.core.errors import OptifireError
 log = logging.getLogger("optifire.api")
 
 PROBLEM = "application/problem+json"
+#: The members of a problem, each with its JSON type and meaning.
+MEMBERS = {
+    "type": ("string", "`urn:optifire:error:CLASS` for an error of OptiFIRE, else about:blank"),
+    "title": ("string", "the phrase of the status"),
+    "status": ("integer", "the status of the answer"),
+    "detail": ("string", "what is wrong"),
+    "instance": ("string", "the path that was asked for"),
+    "where": ("string", "the file and line, key or parameter; empty if there is none"),
+    "remedy": ("string", "what to do; empty if nothing can be said"),
+}
 #: Where a request that is not as it should be is described, and which statuses are such.
 SEEK, WRONG = "See GET /openapi.json", {400, 404, 405, 413, 415}
 NO_HEADERS: Mapping[str, str] = {}

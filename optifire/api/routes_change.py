@@ -14,8 +14,8 @@ from optifire.core.access import Caller, Role
 Desk = NamedDependency[SkipValidation[Changes]]
 Shape = dict[str, Any]
 Asked = Request[Any, Any, Any]
-#: The longest reason that is recorded.
-Reason = Annotated[str, msgspec.Meta(max_length=500)]
+#: A reason as it is recorded and shown in terminals: one line, without control characters.
+Reason = Annotated[str, msgspec.Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 
 
 class RunNow(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,7 +44,13 @@ async def toggle(
     return await changes.toggle(plugin_id, enabled=enabled, by=_by(request))
 
 
-@post("/plugins/{plugin_id:str}/run", role=Role.OPERATOR, status_code=200, summary="Run it now")
+@post(
+    "/plugins/{plugin_id:str}/run",
+    role=Role.OPERATOR,
+    status_code=200,
+    summary="Run it now",
+    body=RunNow,
+)
 async def run_now(
     changes: Desk, request: Asked, plugin_id: FromPath[str], data: JSONBody[RunNow | None] = None
 ) -> Shape:

@@ -24,8 +24,11 @@ MOST_RUNS, MOST_HOURS, MOST_DAYS, MOST_COMING = 500, 24 * 366, 36_525, 1000
 PROMETHEUS = "text/plain; version=0.0.4"
 
 Instant = Annotated[
-    datetime | None,
-    QueryParameter(description="An instant with its offset, such as 2018-11-23T18:00:00Z."),
+    str | None,
+    QueryParameter(
+        description="An instant with its offset, such as 2018-11-23T18:00:00Z.",
+        format="date-time",
+    ),
 ]
 
 
@@ -167,18 +170,20 @@ def _vital(said: Shape, name: str) -> Response[Shape]:
     return Response(said, status_code=OK if said[name] else UNAVAILABLE)
 
 
-def _utc(instant: datetime | None, name: str) -> datetime | None:
+def _utc(text: str | None, name: str) -> datetime | None:
     """Give an instant in UTC; one without an offset could be meant in any zone."""
-    if instant is None:
+    if text is None:
         return None
-    if instant.tzinfo is None:
-        message = "has no offset; write 2018-11-23T18:00:00Z"
-        raise ValidationException(extra=[{"key": name, "message": message}])
     try:
-        return instant.astimezone(UTC)
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is not None:
+            return instant.astimezone(UTC)
+        message = "has no offset; write 2018-11-23T18:00:00Z"
+    except ValueError:
+        message = "is no instant; write 2018-11-23T18:00:00Z"
     except OverflowError:
         message = "lies outside the years 1 to 9999 in UTC"
-        raise ValidationException(extra=[{"key": name, "message": message}]) from None
+    raise ValidationException(extra=[{"key": name, "message": message}])
 
 
 READS = (

@@ -52,6 +52,7 @@ async def test_each_kind_of_error_has_its_status(site: Any, error: Exception, st
         ("/runs?status=fine", "status"),
         ("/runs?since=yesterday", "since"),
         ("/runs?since=2018-11-23T13:00:00", "since"),
+        ("/runs?since=0.5", "since"),
         ("/runs?until=0001-01-01T00:00:00%2B12:00", "until"),
         ("/next?hours=0", "hours"),
         ("/next?hours=nan", "hours"),
@@ -92,7 +93,16 @@ async def test_a_change_names_who_asked(site: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"{", b"[]", b'{"wy": "x"}', b'{"why": 3}', b'{"why": "' + b"x" * 501 + b'"}']
+    "body",
+    [
+        b"{",
+        b"[]",
+        b'{"wy": "x"}',
+        b'{"why": 3}',
+        b'{"force": 1}',
+        b'{"why": "\\u001b[2J"}',
+        b'{"why": "' + b"x" * 501 + b'"}',
+    ],
 )
 async def test_a_body_that_is_not_as_it_should_be_changes_nothing(site: Any, body: bytes) -> None:
     assert (await site.ask("/plugins/one/run", "POST", body=body)).status == 400

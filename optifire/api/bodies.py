@@ -1,0 +1,23 @@
+"""Bodies of requests: read strictly, where litestar would take 1 or "true" for true."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.exceptions import ValidationException
+
+
+class StrictRequest(Request[Any, Any, Any]):
+    """A request whose body is of the type that its route names in ``body``, or absent."""
+
+    async def json(self) -> Any:  # noqa: ANN401 - what a client sent
+        """Give the body; raises `ValidationException` where a value is of another type."""
+        said = await super().json()
+        wanted: type[msgspec.Struct] | None = self.route_handler.opt.get("body")
+        if wanted is not None and said is not None:
+            try:
+                msgspec.convert(said, wanted)
+            except msgspec.ValidationError as error:
+                wrong = {"key": "body", "message": str(error)}
+                raise ValidationException(extra=[wrong]) from error
+        return said
