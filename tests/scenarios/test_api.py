@@ -66,8 +66,9 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     trial = Trial(tmp_path_factory.mktemp("api") / "home")
     trial.plugin("steady", plan=EACH_SECOND)
     trial.plugin("other", plan=EACH_SECOND)
+    trial.plugin("byhand", plan={"schedule": "@manual"})
     trial.plugin("slow", WAITS, plan={"schedule": "@manual"})
-    trial.enable("steady", "other", "slow", environment="paper")
+    trial.enable("steady", "other", "byhand", "slow", environment="paper")
     trial.configure(api={"enabled": True, "port": 0, "requests_per_minute": 1000000})
     return trial
 
@@ -164,7 +165,7 @@ def test_a_plugin_that_nobody_has_is_not_switched(client: Client) -> None:
 
 @pytest.mark.row("O046")
 def test_a_run_by_hand_is_recorded_with_its_author(client: Client) -> None:
-    record = client.post("/plugins/steady/run", {"why": "a look"})
+    record = client.post("/plugins/byhand/run", {"why": "a look"})
     assert (record["kind"], record["status"]) == ("manual", "succeeded")
     info = client.get(f"/runs/{record['run_id']}?logs=true")
     assert info["why"].startswith("a look; by first (admin, token ")
@@ -214,7 +215,7 @@ def test_pages_give_each_run_once_while_new_ones_arrive(trial: Trial, client: Cl
         if page["next"] is None:
             break
         if number == 0:
-            client.post("/plugins/steady/run")
+            client.post("/plugins/byhand/run")
         cursor = f"&cursor={page['next']}"
     assert len(seen) == len(set(seen))
     assert before <= set(seen)
@@ -238,7 +239,7 @@ def test_pages_of_cycles_give_each_once_and_count_its_runs(trial: Trial, client:
 
 
 def test_a_run_that_has_not_changed_is_not_sent_again(client: Client) -> None:
-    record = client.post("/plugins/steady/run")
+    record = client.post("/plugins/byhand/run")
     path = f"/runs/{record['run_id']}"
     tag = client.ask(path)[2]["etag"]
     assert client.ask(path, **{"If-None-Match": tag})[:2] == (304, b"")
