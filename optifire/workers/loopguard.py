@@ -4,6 +4,9 @@ While a step lasts too long, the light zygote signals this process (see `guardin
 handler, which is C code and needs no lock of the interpreter, writes the stack of the main thread
 to a kept-open file. It is read when the step has ended. What is still in the file at the next
 start tells where a service stood that never came back.
+
+On a machine with more to do than processors a step may take long because its thread did not get
+its turn. That time, as the kernel counts it, is not the plugin's; where it does not, it is.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.types import PluginId
-from optifire.workers.guarding import STACK_SIGNAL, WORD
+from optifire.workers.guarding import LIMIT_NS, STACK_SIGNAL, WORD, now_ns
+from optifire.workers.queueing import QueueTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +38,9 @@ log = logging.getLogger("optifire.loopguard")
 STACKS: Final = "blocked.stack"
 #: A stack has at most 100 frames of 500 characters, see CPython's ``traceback.c``.
 _LONGEST: Final = 1 << 16
+#: Nanoseconds for which it is not asked again how long the thread has waited for a processor: it
+#: takes as long as all else around a step, and what is read is wrong by no more than this.
+FRESH_NS: Final = 10_000_000
 _FRAME: Final = re.compile(r'^  File "(.*)", line (\d+) in ', re.MULTILINE)
 
 
@@ -60,11 +67,22 @@ class LoopGuard:
     ----------
     tell
         Is told every block as soon as it has ended.
+    queued
+        Gives the nanoseconds in which this thread has waited for a processor so far, None where
+        nobody counts them; the kernel's own figure unless told otherwise.
     """
 
-    def __init__(self, tell: Callable[[Block], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        tell: Callable[[Block], None] = lambda _: None,
+        queued: Callable[[], int | None] | None = None,
+    ) -> None:
         self.word = memoryview(bytearray(WORD)).cast("Q")
+        self.fresh_until = 0
         self._tell = tell
+        self._own = QueueTime()
+        self._queued = queued or self._own
+        self._waited: int | None = None
         self._shared: int | None = None
         self._stacks: int | None = None
 
@@ -76,6 +94,7 @@ class LoopGuard:
         if threading.current_thread() is not threading.main_thread():
             log.warning("the loop is not on the main thread: blocks are told without a line")
             return
+        self._own.open()
         self._stacks = os.open(folder / STACKS, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         if last := self._taken():
             log.warning("the service before this one was blocked when it ended:\n%s", last)
@@ -92,13 +111,29 @@ class LoopGuard:
         """Give the descriptor of the shared word, None where it is not shared."""
         return self._shared
 
-    def blocked(self, job: Job, took_ns: int) -> None:
-        """Take note that a step of a job kept the loop waiting for that long."""
-        place = plugin_line(self._taken(), os.path.realpath(job.code.folder))
-        self._tell(Block(job.plugin_id, took_ns / 1e9, place))
+    def look(self) -> int:
+        """Read how long the thread has waited for a processor; gives the present after it."""
+        self._waited = self._queued()
+        now = now_ns()
+        self.fresh_until = now + FRESH_NS
+        return now
+
+    def slow(self, job: Job, took_ns: int, cpu_ns: int) -> None:
+        """Take note of a step of a job that took too long; tell it if that was the job's doing.
+
+        That is what it used of the processor, and waited for otherwise: it slept, or read a file.
+        """
+        stacks = self._taken()
+        before, now = self._waited, self._queued()
+        waited = now - before if now is not None and before is not None else 0
+        own = max(cpu_ns, took_ns - waited)
+        if own > LIMIT_NS:
+            place = plugin_line(stacks, os.path.realpath(job.code.folder))
+            self._tell(Block(job.plugin_id, own / 1e9, place))
 
     def close(self) -> None:
-        """Let go of signal, word and file."""
+        """Let go of signal, word and files."""
+        self._own.close()
         if self._stacks is None or self._shared is None:
             return
         faulthandler.unregister(STACK_SIGNAL)

@@ -24,12 +24,24 @@ _thread_time = time.thread_time_ns
 
 
 class Watched(Protocol):
-    """What is told when a step begins and ends, and that it took too long."""
+    """What is told when a step begins and ends, and that it took too long.
+
+    Attributes
+    ----------
+    word
+        Where the beginning of the step in progress stands.
+    fresh_until
+        A step that begins later is to be preceded by a `look`.
+    """
 
     word: memoryview
+    fresh_until: int
 
-    def blocked(self, job: Job, took_ns: int) -> None:
-        """Take note that a step of a job kept the loop waiting for that long."""
+    def look(self) -> int:
+        """Take note of what else there is to wait for; gives the present."""
+
+    def slow(self, job: Job, took_ns: int, cpu_ns: int) -> None:
+        """Take note that a step of a job took too long, and how much processor time it had."""
 
 
 class Account:
@@ -53,16 +65,20 @@ class Account:
         if self._stepping:
             return do(given)
         word, self._stepping = self._word, True
-        word[0] = began = now_ns()
-        cpu = _thread_time()
+        began = now_ns()
+        if began > self._guard.fresh_until:
+            began = self._guard.look()
+        word[0] = began
+        before = _thread_time()
         try:
             return do(given)
         finally:
-            self.cpu_ns += _thread_time() - cpu
+            cpu = _thread_time() - before
+            self.cpu_ns += cpu
             word[0], self._stepping = 0, False
             took = now_ns() - began
             if took > LIMIT_NS:
-                self._guard.blocked(self._job, took)
+                self._guard.slow(self._job, took, cpu)
 
     def give_up(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Close a coroutine that goes on waiting after its end."""

@@ -53,6 +53,14 @@ class Stepping(Plugin):
     async def nothing(self, context: PluginContext) -> PluginResult:
         return ok()
 
+    async def burn_a_little(self, context: PluginContext) -> PluginResult:
+        burn(0.06)
+        return ok()
+
+    async def sleep_once(self, context: PluginContext) -> PluginResult:
+        time.sleep(0.16)
+        return ok()
+
     async def burn_in_turns(self, context: PluginContext) -> PluginResult:
         """Use 100 ms in steps of 5 ms, and let others have theirs in between."""
         for _ in range(20):
