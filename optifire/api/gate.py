@@ -59,8 +59,9 @@ class Gate:
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
         """Find out who asks, and answer 429 to those who ask too often."""
+        shown = _shown(scope)
         try:
-            caller = self._tokens.identify(_shown(scope))
+            caller = self._tokens.identify(shown) if shown else None
         except OptifireError as error:
             said = problem(503, error.message, scope["path"], kind=type(error).__name__)
             await _refuse(send, said, {})

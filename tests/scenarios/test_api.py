@@ -103,7 +103,6 @@ def test_health_says_what_the_command_says(trial: Trial, client: Client) -> None
     assert said["checks"].keys() == printed["checks"].keys()
 
 
-@pytest.mark.row("O047")
 def test_the_first_token_is_in_a_file_that_nobody_else_may_read(
     trial: Trial, client: Client
 ) -> None:
@@ -245,7 +244,6 @@ def test_a_run_that_has_not_changed_is_not_sent_again(client: Client) -> None:
     assert client.ask(path, **{"If-None-Match": tag})[:2] == (304, b"")
 
 
-@pytest.mark.row("O047")
 def test_a_token_by_command_holds_at_once_and_until_it_is_revoked(
     trial: Trial, client: Client
 ) -> None:
@@ -260,7 +258,6 @@ def test_a_token_by_command_holds_at_once_and_until_it_is_revoked(
     assert trial.refused("token", "revoke", "00000000")["type"] == "NotFoundError"
 
 
-@pytest.mark.row("O047")
 @pytest.mark.parametrize(
     "said",
     [{"host": "0.0.0.0"}, {"host": "::"}, {"host": "example.com"}, {"host": ""},  # noqa: S104
