@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from optifire.app.alarms import Alarms, RedChecks
 from optifire.app.speaking import secrets_of
 from optifire.core.calendar import Calendar, CalendarRangeError
-from optifire.core.errors import ConfigError
+from optifire.core.errors import ConfigError, OptifireError
 from optifire.core.quiet_hours import QuietHours, always_in_session, parse_span
 from optifire.core.types import PluginId
 from optifire.ops.alert_desk import Desk, Rules
@@ -95,7 +95,8 @@ class Alerting:
         async with asyncio.TaskGroup() as tasks:
             try:
                 while True:
-                    await self._find_market()
+                    if self.is_on():
+                        await self._find_market()
                     self._desk = self._follow()
                     wanted = set(self._deliveries.values())
                     for each in sending.keys() - wanted:
@@ -155,7 +156,7 @@ class Alerting:
         try:
             settings = self._service.configuration.settings
             self._market = await self._service.catalogs.calendars.market(settings)
-        except ConfigError as error:
+        except OptifireError as error:
             log.debug("quiet days go by the calendar as it was: %s", error)
 
     def _follow(self) -> Desk:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from optifire.ops.messages import MOST_LINES, Message
+from optifire.ops.messages import KINDS, Message, gravest
 
 log = logging.getLogger("optifire.alerts")
 
@@ -106,12 +106,10 @@ def joined(waiting: list[Message], dropped: int) -> Message:
     """Give one message for all that wait, the oldest first."""
     if len(waiting) == 1 and not dropped:
         return waiting[0]
-    shown = waiting[-MOST_LINES:]
+    shown = gravest(waiting, lambda message: message.kind)
     hidden = len(waiting) - len(shown) + dropped
-    lines = [f"{hidden} earlier ones are in data/optifire.log"] if hidden else []
-    lines += [message.title for message in shown]
+    lines = [message.title for message in shown]
+    lines += [f"{hidden} more are in data/optifire.log"] if hidden else []
     lines.append("They waited until they could be sent; see `optifire health` and `optifire runs`")
-    kinds = {message.kind for message in waiting}
-    order = ("failure", "warning", "success", "info")
-    worst = next(each for each in order if each in kinds)
+    worst = min((message.kind for message in waiting), key=KINDS.index)
     return Message(f"OptiFIRE: {len(waiting) + dropped} alerts", "\n".join(lines), worst)

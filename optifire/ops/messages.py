@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from optifire.ops.repeats import Told
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 TITLE, REASON, LINE = 120, 500, 140
 #: Lines of one message for several alerts.
 MOST_LINES: Final = 10
+#: How grave a message is, in apprise's words, the gravest first.
+KINDS: Final = ("failure", "warning", "success", "info")
 #: What Discord and Slack would take for a call to everybody, parted by a space of no width.
 _PINGS: Final = re.compile(r"(?<=@)(?=everyone|here)|(?<=<)(?=[@!#])")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message as it is sent; ``kind`` is info, success, warning or failure."""
+    """One message as it is sent; ``kind`` is one of `KINDS`."""
 
     title: str
     body: str
@@ -66,14 +70,13 @@ class Writer:
 
     def several(self, all_told: Sequence[Told], dropped: int, why: str) -> Message:
         """Give one message for alerts that waited; ``why`` says for what."""
-        shown = all_told[-MOST_LINES:]
+        shown = gravest(all_told, kind_of)
         lines = [self._line(each) for each in shown]
         hidden = len(all_told) - len(shown) + dropped
         if hidden:
-            lines.insert(0, f"{hidden} earlier ones are in data/optifire.log")
+            lines.append(f"{hidden} more are in data/optifire.log")
         lines.append("See `optifire health` and `optifire runs`")
-        kinds = {kind_of(each) for each in all_told}
-        worst = next((each for each in ("failure", "warning") if each in kinds), "success")
+        worst = min(map(kind_of, all_told), key=KINDS.index)
         total = len(all_told) + dropped
         number = "1 alert" if total == 1 else f"{total} alerts"
         return self._message(f"{number} {why}", lines, worst)
@@ -99,6 +102,12 @@ class Writer:
 
     def _stamp(self, instant: datetime) -> str:
         return f"{instant.astimezone(self.zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def gravest(items: Sequence[T], kind: Callable[[T], str]) -> list[T]:
+    """Give as many as one message has lines for, the gravest and of these the latest, in order."""
+    order = sorted(range(len(items)), key=lambda at: (KINDS.index(kind(items[at])), -at))
+    return [items[at] for at in sorted(order[:MOST_LINES])]
 
 
 def kind_of(told: Told) -> str:

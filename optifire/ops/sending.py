@@ -36,7 +36,7 @@ async def send(address: str, message: Message, seconds: float = TIMEOUT) -> str:
         return reason
     try:
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", MODULE,
+            sys.executable, "-P", "-m", MODULE,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

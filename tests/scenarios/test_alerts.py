@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from optifire.core.run import RunStatus
+from optifire.runtime.clock import monotonic
 from trial import Service, Trial, until
 from trial_hook import TOKEN, Hook, hook
 
@@ -46,8 +47,6 @@ def sleep_through(service: Service, seconds: float) -> None:
 
 
 def until_passed(seconds: float) -> None:
-    from optifire.runtime.clock import monotonic
-
     end = monotonic() + seconds
     until(lambda: monotonic() > end, what="a while")
 
