@@ -33,6 +33,7 @@ class Firing:
     ``row`` is set for an occurrence that the ledger already holds (after a restart); ``force`` is
     the reason for which a manual run disregards overlap. ``in_turn`` marks one that was found
     together with earlier ones of its job: it goes after them, since only the finding overlaps.
+    ``dropped`` is why somebody cancelled one that waits for the machine to be idle.
     """
 
     job: Job
@@ -47,6 +48,7 @@ class Firing:
     row: RunRow | None = None
     force: str = ""
     in_turn: bool = False
+    dropped: str = ""
 
     @property
     def key(self) -> RunKey:

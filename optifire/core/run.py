@@ -38,6 +38,7 @@ class RunStatus(StrEnum):
     #: The process of the attempt died without an answer.
     CRASHED = "crashed"
     CANCELLED = "cancelled"
+    #: Idle work that had to make way, and could not be tried again before the market opened.
     PREEMPTED = "preempted"
     #: An effectful run whose outcome outside nobody can tell.
     UNKNOWN = "unknown"
@@ -69,7 +70,10 @@ _NON_RUNS = frozenset({RunStatus.MISSED, RunStatus.COALESCED, RunStatus.SKIPPED,
 
 #: Which status may follow which; a status without an entry is terminal and never changes.
 NEXT: Mapping[RunStatus, frozenset[RunStatus]] = {
-    RunStatus.DUE: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED, RunStatus.LOST}) | _NON_RUNS,
+    RunStatus.DUE: frozenset(
+        {RunStatus.RUNNING, RunStatus.CANCELLED, RunStatus.LOST, RunStatus.PREEMPTED}
+    )
+    | _NON_RUNS,
     RunStatus.RUNNING: _ENDS_OF_AN_ATTEMPT | {RunStatus.DUE},
 }
 TERMINAL: frozenset[RunStatus] = frozenset(RunStatus) - frozenset(NEXT)

@@ -1,6 +1,7 @@
 """Text to schedule: words, cron lines, intervals and lists, and when they fire next."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -9,7 +10,7 @@ from optifire.core.due import Due, HalfDay, Late, Terms, strictest
 from optifire.core.entry import Entry
 from optifire.core.phrases import HALF_DAYS
 from optifire.core.reading import Reading, Rebuild
-from optifire.core.trigger import Every, InSession
+from optifire.core.trigger import Every, InSession, SessionTrigger
 from optifire.core.words import read_words, require_zone
 
 __all__ = ["Due", "HalfDay", "Late", "Schedule", "Terms", "parse_schedule"]
@@ -58,6 +59,16 @@ class Schedule:
             return self.next_after(instant)
         except CalendarRangeError:
             return None
+
+    def next_session_word(self, instant: datetime) -> tuple[datetime, str] | None:
+        """Give when a session word fires next, and which; None if none does, as far as is known."""
+        found: list[tuple[datetime, str]] = []
+        for entry in self.entries:
+            if isinstance(entry.trigger, SessionTrigger):
+                with suppress(CalendarRangeError):
+                    due = entry.next_after(instant, self.calendar)
+                    found += [] if due is None else [(due, entry.word)]
+        return min(found, default=None)
 
     @property
     def words(self) -> tuple[str, ...]:

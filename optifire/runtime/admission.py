@@ -49,6 +49,8 @@ class NonRun:
     reason: Reason
 
 
+#: Codes of attempts that are to be made again, which are the statuses that they end with.
+_TRIED = frozenset({RunStatus.PREEMPTED.value, RunStatus.LOST.value})
 Gate = Callable[[Firing, Snapshot], NonRun | None]
 
 
@@ -65,6 +67,12 @@ def refused(code: str, detail: str = "") -> NonRun:
 def switched_on(firing: Firing, snapshot: Snapshot) -> NonRun | None:
     """Skip what was switched off since its cycle was planned."""
     return None if snapshot.is_on(firing.job) else skipped("disabled")
+
+
+def not_dropped(firing: Firing, snapshot: Snapshot) -> NonRun | None:  # noqa: ARG001 - a gate
+    """Cancel what somebody has cancelled while it waited for the machine."""
+    reason = Reason("cancelled", firing.dropped)
+    return NonRun(RunStatus.CANCELLED, reason) if firing.dropped else None
 
 
 def fits_the_day(firing: Firing, snapshot: Snapshot) -> NonRun | None:  # noqa: ARG001 - a gate
@@ -121,17 +129,25 @@ def fits_the_machine(firing: Firing, snapshot: Snapshot) -> NonRun | None:
     )
 
 
+def is_over(firing: Firing, now: datetime) -> bool:
+    """Tell whether the closed window of idle work is over; one that runs intraday has none."""
+    if not firing.idle or firing.job.intraday:
+        return False
+    return firing.job.schedule.calendar.session_at(now) is not None
+
+
 def while_closed(firing: Firing, snapshot: Snapshot) -> NonRun | None:
-    """Miss idle work whose closed window is over."""
-    if not firing.idle or snapshot.timeless or firing.job.intraday:
+    """Miss idle work whose closed window is over; one that was begun ends as its last attempt."""
+    if snapshot.timeless or not is_over(firing, snapshot.now):
         return None
-    if firing.job.schedule.calendar.session_at(snapshot.now) is None:
-        return None
+    begun = firing.row.reason.code if firing.row is not None and firing.row.reason else ""
+    if begun in _TRIED:
+        return NonRun(RunStatus(begun), Reason(begun, "the market opened before another attempt"))
     return NonRun(RunStatus.MISSED, Reason("late", "the market opened before the machine was idle"))
 
 
 GATES: Sequence[Gate] = (
-    switched_on, fits_the_day, ends_some_time, not_paused, not_quarantined, in_time,
+    not_dropped, switched_on, fits_the_day, ends_some_time, not_paused, not_quarantined, in_time,
     fits_the_machine, while_closed,
 )  # fmt: skip
 

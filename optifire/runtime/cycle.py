@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from optifire.core.errors import NeverWrittenError, StoreError
+from optifire.core.firing import Firing
 from optifire.core.ledger import EventRow
 from optifire.core.ports import Outcome, RunRequest
-from optifire.core.run import Reason, RunStatus
+from optifire.core.run import TERMINAL, Reason, RunStatus
 from optifire.runtime.admission import NonRun, Snapshot, admit, refused
 from optifire.runtime.blackboard import FreshView, RunView
 from optifire.runtime.dataflow import Dataflow, Node
@@ -33,18 +34,21 @@ from optifire.runtime.resolver import Plan, Pull, resolve
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from optifire.core.firing import Firing
     from optifire.runtime.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
 class CycleEnd:
-    """What a finished cycle leaves for the next turn; events by run, whichever ended first."""
+    """What a finished cycle leaves for the next turn; events by run, whichever ended first.
+
+    ``left`` made way before they had ended, and are due again.
+    """
 
     due: datetime
     turn: int
     events: tuple[EventRow, ...]
     chain: tuple[str, ...]
+    left: tuple[Firing, ...] = ()
 
 
 class Cycle:
@@ -108,7 +112,9 @@ class Cycle:
             self._entrance.abandon(self._flow.nodes.values())
             await self._view.close()
         events = sorted(self._leavings.events, key=lambda one: (one.run_id, one.seq))
-        return CycleEnd(self.due, self.turn, tuple(events), self._chain)
+        nodes = self._flow.nodes.values()
+        left = tuple(node.firing for node in nodes if node.row.status not in TERMINAL)
+        return CycleEnd(self.due, self.turn, tuple(events), self._chain, left)
 
     async def _step(self) -> None:
         """Take in what happened, write one batch, start what it admitted; until all is quiet."""
@@ -261,26 +267,29 @@ class Cycle:
         """End an occurrence because somebody says so, wherever it is on its way.
 
         An attempt that is written down but has not begun ends when it begins; a second word
-        changes nothing unless it is the harder one.
+        changes nothing unless it is the harder one. What yields stays due, for another cycle.
         """
-        if node.ended or (node.told and manner is not Manner.AT_ONCE):
+        softer = manner is Manner.YIELD or not node.yields
+        if node.ended or (node.told and softer and manner is not Manner.AT_ONCE):
             return
-        node.told = why
+        node.told, node.yields = why, manner is Manner.YIELD
         if node.request is not None:
             node.request.abrupt = manner is Manner.AT_ONCE
         if node.task is not None and node.begun:
             node.task.cancel()
         elif node.row.status is RunStatus.DUE:
             cancelled = NonRun(RunStatus.CANCELLED, Reason("cancelled", why))
-            self._post(lambda: self._end_without_run(node, cancelled))
+            self._post(lambda: self._end_without_run(node, None if node.yields else cancelled))
 
-    def _end_without_run(self, node: Node, objection: NonRun) -> None:
-        """Write down that an occurrence does not run, and why."""
-        if not node.ended:
+    def _end_without_run(self, node: Node, objection: NonRun | None) -> None:
+        """Write down that an occurrence does not run, and why; with no objection it stays due."""
+        if node.ended:
+            return
+        if objection is not None:
             node.row.move(objection.status, objection.reason)
             node.row.finished_at = self._parts.clock.now()
             self._draft.touch(node.row)
-            self._ended(node)
+        self._ended(node)
 
     def _ended(self, node: Node) -> None:
         """Let go of what a run held and of who waits for it."""
@@ -300,4 +309,5 @@ class Cycle:
 
 def _cancelled(node: Node) -> Outcome:
     """Give the outcome of an attempt that somebody ended."""
-    return Outcome(RunStatus.CANCELLED, Reason("cancelled", node.told))
+    status = RunStatus.PREEMPTED if node.yields else RunStatus.CANCELLED
+    return Outcome(status, Reason(status.value, node.told))

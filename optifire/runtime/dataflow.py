@@ -28,8 +28,9 @@ class Node:
     """One firing inside its cycle: what it still waits for, and who waits for it.
 
     ``live`` is how other cycles see it, ``entered`` whether overlap has let it in. ``told`` is why
-    somebody ended it, empty while nobody did. ``arrived`` holds what a run of an earlier cycle
-    left for it while it waited, ``timers`` what is to ring for it yet.
+    somebody ended it, empty while nobody did; one that ``yields`` is to be due again. ``arrived``
+    holds what a run of an earlier cycle left for it while it waited, ``timers`` what is to ring for
+    it yet.
     """
 
     firing: Firing
@@ -46,6 +47,7 @@ class Node:
     begun: bool = False
     ended: bool = False
     told: str = ""
+    yields: bool = False
 
 
 class Dataflow:
@@ -64,6 +66,7 @@ class Dataflow:
         self.ready: deque[Node] = deque()
         for firing in plan.firings:
             row = firing.row or new_run(firing.key, trigger=firing.trigger)
+            firing.row = row
             row.version = firing.job.version
             row.budget = firing.job.budget
             edges = plan.edges[firing.job.plugin_id]

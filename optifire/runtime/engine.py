@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from optifire.core.errors import NotFoundError, StateError
-from optifire.core.firing import BY_HAND, Firing
+from optifire.core.firing import BY_HAND, IDLE_DELAY, Firing
 from optifire.core.graph import Graph
 from optifire.core.job import Job
 from optifire.core.ports import Clock, Event, Tick
@@ -138,7 +138,12 @@ class Engine:
         self._report = report
         self._program = program
         self._planner = Planner(
-            program.jobs.values(), start=start, since=since, jumping=pace.jumping, done=done
+            program.jobs.values(),
+            start=start,
+            since=since,
+            jumping=pace.jumping,
+            done=done,
+            idle_delay=IDLE_DELAY if pace.in_step else timedelta(),
         )
         self._parts = self._make_parts()
         self._supervisor: Supervisor | None = None
@@ -248,12 +253,12 @@ class Engine:
         return firing.key.run_id
 
     def cancel(self, run_id: str, why: str) -> bool:
-        """End a run in progress; False when there is none of this id."""
+        """End a run in progress, or idle work that waits; False when there is none of this id."""
         for run in self.rooms.live.all():
             if run.firing.key.run_id == run_id:
                 run.end(why, Manner.GRACE)
                 return True
-        return False
+        return self._orchestrator.drop(run_id, why)
 
     def _announce(self, events: Sequence[EventRow]) -> None:
         """Owe the runs that the events of a stream start."""

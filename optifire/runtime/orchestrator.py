@@ -14,6 +14,7 @@ from optifire.core.ports import Event, Tick
 from optifire.core.run import Reason, RunKey, RunKind
 from optifire.core.session import SESSION_EVENTS
 from optifire.runtime.cycle import Cycle, CycleEnd
+from optifire.runtime.idle import Idling
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -78,7 +79,7 @@ class Orchestrator:
         self._stopping = asyncio.Event()
         #: Whether nothing is due any more before the last instant.
         self.finished = False
-        self._idle = asyncio.Lock()
+        self._idling = Idling(conductor)
 
     async def run(self) -> None:
         """Run until `stop`, or until nothing is due any more before ``until``."""
@@ -96,19 +97,26 @@ class Orchestrator:
             limit = now if self._until is None else min(now, self._until)
             tick = Tick(min(since, limit), limit)
             await self._start(planner.owed(tick), self._conductor.passed(tick))
+            self._idling.look()
             since = limit
 
     def stop(self) -> None:
         """Start no further cycle; those in flight are the owner's to end."""
         self._stopping.set()
+        self._idling.stop()
         self._conductor.parts().clock.wake()
+
+    def drop(self, run_id: str, why: str) -> bool:
+        """Cancel idle work that waits for the machine; False when there is none of this id."""
+        return self._idling.drop(run_id, why)
 
     def _next_instant(self) -> datetime | None:
         """Give when to look again; a paced clock does not stop for jobs that watch the machine."""
         instant = self._conductor.planner().next_instant(observing=not self._in_step)
         if instant is not None and self._until is not None and instant > self._until:
             return None
-        return instant
+        look = self._idling.next_look()
+        return min(instant or look, look) if look is not None else instant
 
     async def _start(self, owed: Owed, notes: Sequence[NoteRow]) -> None:
         """Write spans and notes down and start one cycle for each (due, turn)."""
@@ -121,6 +129,8 @@ class Orchestrator:
             idle = firings[0].idle and not self._in_step
             work = self._when_idle(firings) if idle else self.work(firings)
             running = self._conductor.spawn(name, work)
+            if not idle:
+                self._idling.other(running)
             if self._in_step:
                 await self._unless_stopped(running)
             if self._stopping.is_set():
@@ -160,12 +170,13 @@ class Orchestrator:
         return work
 
     def _when_idle(self, firings: Sequence[Firing]) -> Callable[[], Awaitable[None]]:
-        """Give the work of one idle job: after the one before it, when nothing else runs."""
+        """Give the work of one idle job: when nothing else runs, and again when it made way."""
 
         async def work() -> None:
-            async with self._idle:
-                await self._conductor.parts().live.quiet()
-                await self.work(firings)()
+            left = firings
+            while left:
+                async with self._idling.turn(left[0]) as mine:
+                    left = await self._turns(left) if mine else ()
 
         return work
 
@@ -173,13 +184,18 @@ class Orchestrator:
         """Give the work of one cycle and of the turns that its events start."""
 
         async def work() -> None:
-            parts = self._conductor.parts()
-            end = await Cycle(firings, parts).run()
-            while following := next_turn(end, parts):
-                chain = (*end.chain, *(event.name for event in end.events if not event.taken))
-                end = await Cycle(following, parts, chain).run()
+            await self._turns(firings)
 
         return work
+
+    async def _turns(self, firings: Sequence[Firing]) -> Sequence[Firing]:
+        """Run one cycle and the turns that its events start; give what has to be run again."""
+        parts = self._conductor.parts()
+        first = end = await Cycle(firings, parts).run()
+        while following := next_turn(end, parts):
+            chain = (*end.chain, *(event.name for event in end.events if not event.taken))
+            end = await Cycle(following, parts, chain).run()
+        return first.left
 
 
 def _is_event(one: Firing | Span) -> bool:

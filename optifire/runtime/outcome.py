@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from optifire.core.budget import soft_breaches
 from optifire.core.firing import CONTINUOUS
-from optifire.core.job import Job
+from optifire.core.job import Effect, Job
 from optifire.core.ledger import (
     AttemptRow,
     Batch,
@@ -20,7 +20,7 @@ from optifire.core.ledger import (
     RunRow,
     TableWrites,
 )
-from optifire.core.run import RunKind, RunStatus
+from optifire.core.run import TERMINAL, RunKind, RunStatus
 from optifire.runtime.blackboard import marker_of
 from optifire.runtime.recorder import fail_writes
 from optifire.runtime.retry import backoff_seconds
@@ -88,6 +88,8 @@ def close_attempt(
 ) -> Ending:
     """Write the end of an attempt and say what it leaves."""
     now = moment_of(row, parts.clock)
+    if outcome.status is RunStatus.PREEMPTED and firing.job.effect is Effect.EFFECTFUL:
+        outcome.status = RunStatus.UNKNOWN  # nobody can tell what it did, so it is not tried again
     batch.attempts.append(
         AttemptRow(
             row.run_id,
@@ -105,6 +107,9 @@ def close_attempt(
         batch.logs.append(LogRow(row.run_id, row.attempts, outcome.log))
     row.usage = outcome.usage
     row.failure = outcome.failure
+    if outcome.status is RunStatus.PREEMPTED:
+        row.move(RunStatus.DUE, outcome.reason)
+        return Ending(row, firing.job)
     pause = _pause_before_retry(firing, row, outcome, parts)
     if pause is not None:
         row.move(RunStatus.DUE, outcome.reason)
@@ -212,7 +217,9 @@ class Leavings:
 
     def judge(self, job: Job, row: RunRow, parts: Parts, batch: Batch) -> None:
         """Put into a batch what the end of a run means for its plugin, where it means anything."""
-        verdict = None if parts.standings is None else parts.standings.end(job, row)
+        if parts.standings is None or row.status not in TERMINAL:
+            return
+        verdict = parts.standings.end(job, row)
         if verdict is None:
             return
         seq = sum(event.run_id == row.run_id for event in self.events)

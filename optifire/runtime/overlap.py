@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +35,8 @@ class Manner(Enum):
     #: Asked to end, killed after a short grace.
     GRACE = auto()
     AT_ONCE = auto()
+    #: As with grace, and due again afterwards: it makes way for what goes first.
+    YIELD = auto()
 
 
 @dataclass(slots=True, eq=False)
@@ -93,8 +94,6 @@ class LiveRuns:
         self._latest: dict[PluginId, RunKey] = {}
         self._live: dict[str, list[LiveRun]] = {}
         self._waiting: dict[str, deque[Waiting]] = {}
-        self._quiet = asyncio.Event()
-        self._quiet.set()
 
     def __len__(self) -> int:
         """Count the runs in progress."""
@@ -148,15 +147,9 @@ class LiveRuns:
         waiting = (one.firing for one in self._waiting.get(lane, ()))
         return any(each.job.plugin_id == job.plugin_id for each in chain(running, waiting))
 
-    async def quiet(self) -> None:
-        """Wait until nothing is in progress but streams."""
-        await self._quiet.wait()
-
     def add(self, run: LiveRun) -> None:
         """Take in a run that has been admitted."""
         self._live.setdefault(run.lane, []).append(run)
-        if not run.endless:
-            self._quiet.clear()
 
     def wait(self, one: Waiting) -> None:
         """Buffer an occurrence; unless its job buffers all, the newest displaces the older.
@@ -202,5 +195,3 @@ class LiveRuns:
             if not queue:
                 del self._waiting[lane]
             following.go()
-        if all(run.endless for runs in self._live.values() for run in runs):
-            self._quiet.set()

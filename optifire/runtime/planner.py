@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from optifire.core.due import Due
@@ -28,6 +28,8 @@ class _Lane:
     """Jobs that are due at the same instants, and the next of these."""
 
     schedule: Schedule
+    #: How long after its instant an idle occurrence is handed out.
+    delay: timedelta
     jobs: list[Job] = field(default_factory=list)
     upcoming: Due | None = None
 
@@ -35,7 +37,7 @@ class _Lane:
     def release(self) -> datetime:
         """When the upcoming occurrence is to be handed out."""
         assert self.upcoming is not None  # noqa: S101 - only lanes with one are in the heap
-        return _release(self.schedule, self.upcoming)
+        return _release(self.upcoming, self.delay)
 
 
 def _order(firing: Firing) -> tuple[object, ...]:
@@ -48,12 +50,9 @@ def _is_delayed(schedule: Schedule) -> bool:
     return schedule.idle and len(schedule.entries) == 1
 
 
-def _release(schedule: Schedule, due: Due) -> datetime:
-    """Give when an occurrence is handed out: at its instant; pure idle work half an hour later.
-
-    A list that holds ``@idle`` among other words keeps all of them in the order of their instants.
-    """
-    return due.instant + IDLE_DELAY if due.idle and _is_delayed(schedule) else due.instant
+def _release(due: Due, delay: timedelta) -> datetime:
+    """Give when an occurrence is handed out: at its instant; idle work so much later."""
+    return due.instant + delay if due.idle else due.instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,9 @@ class Planner:
         the latest of the instants jumped over.
     done
         Ids of runs that the first tick would owe but that are recorded already.
+    idle_delay
+        How long after the close pure idle work is handed out. A list that holds ``@idle`` among
+        other words keeps all of them in the order of their instants.
     """
 
     def __init__(
@@ -92,8 +94,10 @@ class Planner:
         since: Mapping[PluginId, datetime] | None = None,
         jumping: bool = False,
         done: Collection[str] = (),
+        idle_delay: timedelta = IDLE_DELAY,
     ) -> None:
         self._jumping = jumping
+        self._idle_delay = idle_delay
         self._done = done
         self._since = dict(since or {})
         self._begun = False
@@ -106,7 +110,7 @@ class Planner:
         for job in jobs:
             self._catch_up(job, (since or {}).get(job.plugin_id, start), start)
             key = (job.schedule.entries, job.schedule.tz, id(job.schedule.calendar))
-            lanes.setdefault(key, _Lane(job.schedule)).jobs.append(job)
+            lanes.setdefault(key, _Lane(job.schedule, self._delay(job.schedule))).jobs.append(job)
         for lane in lanes.values():
             self._advance(lane, start)
             self._lanes.append(lane)
@@ -173,13 +177,18 @@ class Planner:
             since=since,
             jumping=self._jumping,
             done=self._done,
+            idle_delay=self._idle_delay,
         )
         following._extra = list(self._extra)
         return following
 
+    def _delay(self, schedule: Schedule) -> timedelta:
+        """Give how long after its instant idle work of a schedule is handed out."""
+        return self._idle_delay if _is_delayed(schedule) else timedelta()
+
     def _accounted(self, job: Job) -> datetime:
         """Give the due instant up to which the occurrences of a job have been handed out."""
-        reached = self._cursor - IDLE_DELAY if _is_delayed(job.schedule) else self._cursor
+        reached = self._cursor - self._delay(job.schedule)
         since = self._since.get(job.plugin_id)
         if self._begun:
             return reached if since is None else max(since, reached)
@@ -208,11 +217,21 @@ class Planner:
         found.sort(key=lambda one: (one.due, one.plugin_id))
         return found[:limit]
 
+    def next_session(self) -> Upcoming | None:
+        """Give the next instant not handed out yet at which a session word of any job fires."""
+        found = (
+            (said, lane.jobs[0].plugin_id)
+            for lane in self._lanes
+            if (said := lane.schedule.next_session_word(self._cursor)) is not None
+        )
+        soonest = min(found, default=None)
+        return None if soonest is None else Upcoming(soonest[1], *soonest[0])
+
     def _catch_up(self, job: Job, since: datetime, start: datetime) -> None:
         """Keep the occurrences between the ledger's last row and the present."""
         dues: list[Due] = []
         due = job.schedule.next_known(since) if since < start else None
-        while due is not None and _release(job.schedule, due) <= start:
+        while due is not None and _release(due, self._delay(job.schedule)) <= start:
             dues.append(due)
             due = job.schedule.next_known(due.instant)
         if dues:
@@ -220,8 +239,8 @@ class Planner:
 
     def _advance(self, lane: _Lane, after: datetime) -> None:
         """Find the lane's next occurrence that is not released yet, and queue the lane by it."""
-        due = lane.schedule.next_known(after - IDLE_DELAY if lane.schedule.idle else after)
-        while due is not None and _release(lane.schedule, due) <= after:
+        due = lane.schedule.next_known(after - lane.delay)
+        while due is not None and _release(due, lane.delay) <= after:
             due = lane.schedule.next_known(due.instant)
         self._queue(lane, due)
 
@@ -234,7 +253,7 @@ class Planner:
         """Give the lane's occurrences up to now and move it past them."""
         dues: list[Due] = []
         due = lane.upcoming
-        while due is not None and _release(lane.schedule, due) <= now:
+        while due is not None and _release(due, lane.delay) <= now:
             dues.append(due)
             due = lane.schedule.next_known(due.instant)
         self._queue(lane, due)

@@ -99,9 +99,9 @@ def _has_value(edge: Edge, by: Firing, parts: Parts, values: Values) -> bool:
 
 
 def _pulled(by: Firing, producer: PluginId, parts: Parts) -> Firing:
-    return Firing(
-        parts.jobs[producer], by.due, f"{PULL}{by.job.plugin_id}", by.grace, by.turn, by.kind
-    )
+    trigger = f"{PULL}{by.job.plugin_id}"
+    job = parts.jobs[producer]
+    return Firing(job, by.due, trigger, by.grace, by.turn, by.kind, idle=by.idle)
 
 
 def _wire(
