@@ -50,6 +50,11 @@ def _is_delayed(schedule: Schedule) -> bool:
     return schedule.idle and len(schedule.entries) == 1
 
 
+def _delay(schedule: Schedule, idle: timedelta) -> timedelta:
+    """Give how long after its instant idle work of a schedule is handed out."""
+    return idle if _is_delayed(schedule) else timedelta()
+
+
 def _release(due: Due, delay: timedelta) -> datetime:
     """Give when an occurrence is handed out: at its instant; idle work so much later."""
     return due.instant + delay if due.idle else due.instant
@@ -110,7 +115,9 @@ class Planner:
         for job in jobs:
             self._catch_up(job, (since or {}).get(job.plugin_id, start), start)
             key = (job.schedule.entries, job.schedule.tz, id(job.schedule.calendar))
-            lanes.setdefault(key, _Lane(job.schedule, self._delay(job.schedule))).jobs.append(job)
+            lanes.setdefault(
+                key, _Lane(job.schedule, _delay(job.schedule, self._idle_delay))
+            ).jobs.append(job)
         for lane in lanes.values():
             self._advance(lane, start)
             self._lanes.append(lane)
@@ -182,13 +189,9 @@ class Planner:
         following._extra = list(self._extra)
         return following
 
-    def _delay(self, schedule: Schedule) -> timedelta:
-        """Give how long after its instant idle work of a schedule is handed out."""
-        return self._idle_delay if _is_delayed(schedule) else timedelta()
-
     def _accounted(self, job: Job) -> datetime:
         """Give the due instant up to which the occurrences of a job have been handed out."""
-        reached = self._cursor - self._delay(job.schedule)
+        reached = self._cursor - _delay(job.schedule, self._idle_delay)
         since = self._since.get(job.plugin_id)
         if self._begun:
             return reached if since is None else max(since, reached)
@@ -231,7 +234,7 @@ class Planner:
         """Keep the occurrences between the ledger's last row and the present."""
         dues: list[Due] = []
         due = job.schedule.next_known(since) if since < start else None
-        while due is not None and _release(due, self._delay(job.schedule)) <= start:
+        while due is not None and _release(due, _delay(job.schedule, self._idle_delay)) <= start:
             dues.append(due)
             due = job.schedule.next_known(due.instant)
         if dues:
