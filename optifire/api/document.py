@@ -14,11 +14,13 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from optifire import __version__
 from optifire.api.problems import MEMBERS, PROBLEM
 from optifire.api.routes_change import CHANGES
+from optifire.api.routes_events import events
 from optifire.api.routes_read import READS
+from optifire.api.stream import EVENT_STREAM
 from optifire.core.access import Role
 
 #: What routes are handed by name, and no client sends.
-DESKS = ("reads", "records", "changes")
+DESKS = ("reads", "records", "changes", "feed")
 Plain = dict[str, Any]
 #: What any route may answer, and what those that want a token may answer besides.
 ANY, GUARDED = (400, 404, 405, 413, 429, 500, 503), (401, 403)
@@ -44,7 +46,7 @@ def described() -> Plain:
 
     The one that is served has no OpenAPI configuration, which would bring pages of its own.
     """
-    handlers = [*READS, *CHANGES, document]
+    handlers = [*READS, *CHANGES, events, document]
     config = OpenAPIConfig(
         title="OptiFIRE",
         version=__version__,
@@ -81,7 +83,7 @@ def _operations(said: Plain) -> Iterator[tuple[str, Plain]]:
 def _correct(operation: Plain, method: str, *, guarded: bool) -> None:
     """Say what litestar does not know: errors by our handlers, the gate, ETags, no body at all."""
     responses = {"200": operation["responses"]["200"]}
-    if method == "get":
+    if method == "get" and EVENT_STREAM not in responses["200"]["content"]:
         responses["200"].setdefault("headers", {})["ETag"] = {"schema": {"type": "string"}}
         responses["304"] = {"description": "It is what If-None-Match names"}
     statuses = {*ANY, *(GUARDED if guarded else ()), *(OF_CHANGES if method == "post" else ())}

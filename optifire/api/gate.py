@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Where the gate leaves the caller, None for somebody without a token that holds.
 CALLER = "optifire.caller"
+#: Where it leaves what tells whether the token of a request still holds: an answer may take hours.
+HOLDS = "optifire.holds"
 BEARER = {"WWW-Authenticate": 'Bearer realm="optifire"'}
 #: The longest Authorization header that is looked at.
 LONGEST_HEADER = 200
@@ -80,6 +82,7 @@ class Gate:
             await _refuse(send, said, {"retry-after": str(seconds)})
             return
         scope[CALLER] = caller
+        scope[HOLDS] = lambda: self._tokens.identify(shown) == caller
         await self._app(scope, receive, send)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from optifire.api.application import application
 from optifire.api.rate import RateLimit
+from optifire.api.stream import ABORT
 
 if TYPE_CHECKING:
     import socket
@@ -33,12 +35,33 @@ TICK = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a home is served: ``tls`` are the files of certificate and key."""
+    """How a home is served.
+
+    ``tls`` are the files of certificate and key; ``leave`` lets answers end that go on for ever.
+    """
 
     per_minute: int
     monotonic: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
     tls: tuple[str, str] | None = None
+    leave: Callable[[], None] = lambda: None
+
+
+class _Protocol(H11Protocol):
+    """Leaves in the scope what cuts the connection.
+
+    Closing it would wait for the client to take what it has been sent.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(*given, **named)
+        app: Callable[..., Awaitable[None]] = self.app
+
+        async def marked(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+            scope[ABORT] = self.transport.abort
+            await app(scope, receive, send)
+
+        self.app = marked
 
 
 class _Server(uvicorn.Server):
@@ -65,7 +88,7 @@ async def serve(sock: socket.socket, terms: Terms, tokens: Identifies, app: Lite
     certificate, key = terms.tls or (None, None)
     config = uvicorn.Config(
         application(app, tokens, limit),
-        http="h11",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -84,5 +107,6 @@ async def serve(sock: socket.socket, terms: Terms, tokens: Identifies, app: Lite
     try:
         await server.serve(sockets=[sock])
     finally:
+        terms.leave()
         if server.started:
             await server.shutdown(sockets=[sock])

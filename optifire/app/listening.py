@@ -62,11 +62,17 @@ class Listening:
 
     def _load(self) -> Work:
         from optifire.api.application import litestar_app
+        from optifire.api.feed import Feed
         from optifire.api.server import Terms, serve
+        from optifire.app.following import opened
 
         service = self.service
-        app = litestar_app(Reading(service), LedgerReading(service, self.tokens), Changing(service))
-        terms = Terms(self.per_minute, monotonic, real_pause, self.tls)
+        ledger = service.home.database(service.environment)
+        feed = Feed(lambda: opened(ledger), real_pause)
+        service.bus.listen(feed.committed)
+        reading, changing = Reading(service), Changing(service)
+        app = litestar_app(reading, LedgerReading(service, self.tokens), changing, feed)
+        terms = Terms(self.per_minute, monotonic, real_pause, self.tls, feed.close)
         return lambda: serve(self.sock, terms, self.tokens, app)
 
 

@@ -89,7 +89,7 @@ class Service:
         self._layers = offered()
         self.catalogs = catalogs
         self._recorder = recorder
-        self._bus = bus
+        self.bus = bus
         self._runs = runs
         self.placing = placing
         self._reloading = asyncio.Lock()
@@ -149,7 +149,7 @@ class Service:
         listed = self.catalog.find(plugin_id)
         reason = why or BY_HAND
         run_id = self.engine.fire(listed.plugin_id, force=reason if force else "")
-        ended = self._bus.ended(run_id)
+        ended = self.bus.ended(run_id)
         note = manual_note(run_id, reason, wall_now(), forced=force)
         await self._recorder.write(Batch(notes=[note]))
         return await ended
@@ -160,7 +160,7 @@ class Service:
             return False
         with suppress(TimeoutError):
             async with asyncio.timeout(CANCEL_SECONDS):
-                await self._bus.ended(run_id)
+                await self.bus.ended(run_id)
         return True
 
     async def reload(

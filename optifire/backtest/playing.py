@@ -63,7 +63,7 @@ async def replay(
         else:
             path = options.db
         worker = describer if options.isolated else _pooled(settings, options, jobs)
-        ledger = SqliteStore(path, clock=wall_now, synchronous="NORMAL")
+        ledger = SqliteStore(path, clock=wall_now, synchronous="NORMAL", journal=False)
         playing = Replay(
             program_of(
                 {each: job for each, job in jobs.items() if not why_live_only(job)}, catalog

@@ -107,11 +107,15 @@ def _copy_pages(reader: sqlite3.Connection, target: Path, stop: threading.Event)
 
 
 def note_restored(path: Path, at: datetime, said: str) -> None:
-    """Write into a copied ledger that it is one, so that it tells why runs are missing."""
+    """Write into a copied ledger that it is one, so that it tells why runs are missing.
+
+    Its journal goes on under a new name: a place in that of the original is none in this.
+    """
     note = NoteRow(at, "restored", path.name, said)
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             Insert("put_notes", 4).run(connection, encode_notes([note]))
+            connection.execute(query("rename_journal"))
     except sqlite3.Error as error:
         raise store_error(path, error) from error
 

@@ -102,6 +102,45 @@ INSERT INTO meta (key, value)
 VALUES {rows}
 ON CONFLICT (key) DO UPDATE SET value = excluded.value
 
+-- name: put_journal
+INSERT INTO journal (seq, run, status, event, note)
+VALUES {rows}
+
+-- name: last_journal
+SELECT coalesce(max(seq), 0) FROM journal
+
+-- name: last_note
+SELECT coalesce(max(id), 0) FROM notes
+
+-- name: trim_journal
+DELETE FROM journal WHERE seq <= ?
+
+-- name: rename_journal
+UPDATE journal_name SET name = lower(hex(randomblob(4)))
+
+-- name: journal_span
+SELECT
+    (SELECT name FROM journal_name),
+    (SELECT coalesce(min(seq), 1) FROM journal),
+    (SELECT coalesce(max(seq), 0) FROM journal)
+
+-- name: journal_after
+-- Runs come without their values: whoever wants those asks for the run.
+SELECT
+    runs.plugin_id, runs.due_us, runs.turn, runs.kind, runs.status, runs."trigger", runs.version,
+    runs.reason_code, runs.reason_detail, runs.attempts, runs.started_us, runs.finished_us,
+    runs.worker, runs.cpu_ms, runs.mem_mb, runs.wall_ms, runs.measured, runs.budget_cpu_ms,
+    runs.budget_mem_mb, runs.breaches, runs.degraded, NULL, NULL, runs.failure, runs.note,
+    runs.first_us, runs.count, runs.id, journal.seq, journal.status, events.name, events.source,
+    notes.at_us, notes.kind, notes.subject, notes.text
+FROM journal
+LEFT JOIN runs ON journal.run = runs.id
+LEFT JOIN events ON journal.run = events.run AND journal.event = events.seq
+LEFT JOIN notes ON journal.note = notes.id
+WHERE journal.seq > ?
+ORDER BY journal.seq
+LIMIT ?
+
 -- name: put_owners
 INSERT INTO table_owners (name, plugin_id)
 VALUES {rows}

@@ -59,6 +59,8 @@ class SqliteStore:
         The folder of values above 64 KB, this ledger's own; default ``blobs/<name>`` beside it.
     busy_timeout
         Seconds to wait for another process's lock before a commit fails.
+    journal
+        Whether the order of what becomes durable is written down, for those who follow it.
     """
 
     def __init__(
@@ -69,8 +71,10 @@ class SqliteStore:
         synchronous: Synchronous = "FULL",
         blobs: Path | None = None,
         busy_timeout: float = BUSY_TIMEOUT_S,
+        journal: bool = True,
     ) -> None:
         self.path = path
+        self._journal = journal
         self._clock = clock
         self._synchronous: Synchronous = synchronous
         self._blobs = BlobFiles(blobs if blobs is not None else blobs_of(path))
@@ -118,7 +122,7 @@ class SqliteStore:
             self._check(connection)
         guard = Guard()
         guard.install(connection)
-        transactor = Transactor(connection, guard, self._blobs, self.path)
+        transactor = Transactor(connection, guard, self._blobs, self.path, journal=self._journal)
         transactor.sweep()
         self._blobs.sweep({name for (name,) in connection.execute(query("known_blobs"))})
         transactor.start = 1 if last is None else last[0] + 1

@@ -10,6 +10,7 @@ from optifire.core.run import Failure
 from optifire.core.types import RunId
 from optifire.store import codec, rows
 from optifire.store.blobs import BlobFiles, hash_of
+from optifire.store.journalling import Journal
 from optifire.store.numbering import Numbering
 from optifire.store.pruning import Pruner
 from optifire.store.queries import Insert, query
@@ -45,7 +46,13 @@ class Transactor:
     """Writes packed batches on one connection, each call one transaction."""
 
     def __init__(
-        self, connection: sqlite3.Connection, guard: Guard, blobs: BlobFiles, path: Path
+        self,
+        connection: sqlite3.Connection,
+        guard: Guard,
+        blobs: BlobFiles,
+        path: Path,
+        *,
+        journal: bool = True,
     ) -> None:
         self.start = 0
         self._held = False
@@ -57,6 +64,7 @@ class Transactor:
         self._replaced = False
         self._numbers = Numbering(connection, str(path))
         self._pruner = Pruner(connection, blobs, str(path))
+        self._journal = Journal(connection) if journal else None
         self._reload()
 
     def _reload(self) -> None:
@@ -65,6 +73,8 @@ class Transactor:
         self._guard.owners.update(self._connection.execute(query("owners")).fetchall())
         self._numbers.reload()
         self._pruner.rolled_back()
+        if self._journal is not None:
+            self._journal.reload()
         names = self._connection.execute(query("context_blob_names"))
         self._names_with_blobs = {name for (name,) in names}
 
@@ -102,8 +112,10 @@ class Transactor:
             self._connection.execute("BEGIN IMMEDIATE")
             self._check_fence()
         failures = self._write_tables(packed, known) if packed.writes else {}
-        self._write_runs(packed, sizes, failures)
-        self._write_rest(packed, failures)
+        runs = self._write_runs(packed, sizes, failures)
+        events = self._write_rest(packed, failures)
+        if self._journal is not None:
+            self._journal.write(runs, events, len(packed.notes))
         if packed.pruned:  # last: what this transaction writes may need the same large values
             self._pruner.prune(packed.pruned)
         self._held = hold
@@ -135,7 +147,10 @@ class Transactor:
         OWNERS.run(self._connection, fresh)
         return failures
 
-    def _write_runs(self, packed: Packed, sizes: Mapping[str, int], failures: Failures) -> None:
+    def _write_runs(
+        self, packed: Packed, sizes: Mapping[str, int], failures: Failures
+    ) -> Sequence[rows.Row]:
+        """Write runs and attempts; gives the runs with their numbers."""
         runs = packed.runs
         if failures:
             runs = _with_failures(runs, failures, rows.failed_run)
@@ -150,6 +165,7 @@ class Transactor:
             self._connection,
             [(self._numbers.of(run), name, hash_of(value)) for run, name, value in large],
         )
+        return numbered
 
     def _write_attempts(self, attempts: Sequence[tuple[RunId, rows.Row]]) -> None:
         given = [(*row, self._numbers.of(run_id), self.start) for run_id, row in attempts]
@@ -160,7 +176,8 @@ class Transactor:
                 remedy="Terminal statuses never change; report this as a bug",
             )
 
-    def _write_rest(self, packed: Packed, failures: Failures) -> None:
+    def _write_rest(self, packed: Packed, failures: Failures) -> Sequence[rows.Row]:
+        """Write all that is no run; gives the events as they were written."""
         connection, of = self._connection, self._numbers.of
         writes = [entry for entry in packed.writes if entry.run_id not in failures]
         values = [entry for entry in packed.values if entry.run_id not in failures]
@@ -171,16 +188,15 @@ class Transactor:
             )
         if values:
             VALUES.run(connection, [rows.encode_value(v, _blob(v.value)) for v in values])
-        if events:
-            EVENTS.run(
-                connection, [(*rows.encode_event(e, _blob(e.data)), of(e.run_id)) for e in events]
-            )
+        published = [(*rows.encode_event(e, _blob(e.data)), of(e.run_id)) for e in events]
+        EVENTS.run(connection, published)
         LOGS.run(connection, [(log.attempt, log.text, of(log.run_id)) for log in packed.logs])
         NOTES.run(connection, packed.notes)
         CONFIGS.run(connection, packed.configs)
         META.run(connection, packed.meta)
         if packed.taken:
             connection.executemany(query("take_events"), packed.taken)
+        return published
 
     def _note_blobs(self, packed: Packed) -> None:
         """Remember which values have files, and whether one of those was just replaced."""

@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +14,11 @@ from typing import Any
 import pytest
 
 from optifire.api.application import litestar_app
+from optifire.api.feed import Feed
+from optifire.api.feed import Terms as Following
 from optifire.api.ports import RunsAsked
 from optifire.api.server import Terms, serve
+from optifire.api.tail import Event, EventKind, Span
 from optifire.core.access import Caller, Role
 from optifire.core.errors import NotFoundError
 from optifire.host.tokens import TokenFile
@@ -108,6 +112,45 @@ class Desk:
         return self._answer("resume", plugin_id, why, by.name)
 
 
+@dataclass
+class History:
+    """An order of events that grows; those before ``first`` are no longer kept."""
+
+    name: str = "abc"
+    first: int = 1
+    events: list[Event] = field(default_factory=list)
+    #: How often it was opened and is open, and how many pages were read.
+    opened: int = 0
+    open: int = 0
+    pages: int = 0
+
+    def grow(self, count: int, size: int = 0) -> None:
+        """Add events whose data tell their place; ``size`` makes them as long as that."""
+        for seq in range(len(self.events) + 1, len(self.events) + count + 1):
+            data = json.dumps({"n": seq, "more": "x" * size}).encode()
+            status = ("succeeded", "failed")[seq % 2]
+            self.events.append(Event(seq, EventKind.RUN, f"p{seq % 3}", status, data))
+
+    async def span(self) -> Span:
+        return Span(self.name, self.first, len(self.events))
+
+    async def page(self, after: int, limit: int) -> Sequence[Event]:
+        self.pages += 1
+        begin = max(after, self.first - 1)
+        await real_pause(0)
+        return self.events[begin : begin + limit]
+
+    @asynccontextmanager
+    async def use(self) -> AsyncIterator["History"]:
+        """Open it for the length of a ``with`` block."""
+        self.opened += 1
+        self.open += 1
+        try:
+            yield self
+        finally:
+            self.open -= 1
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came back."""
@@ -130,6 +173,8 @@ class Site:
     tokens: TokenFile
     texts: dict[Role, str]
     now: list[float]
+    history: History
+    feed: Feed
 
     async def ask(
         self,
@@ -166,18 +211,33 @@ def per_minute() -> int:
     return 1_000_000
 
 
+@pytest.fixture(scope="session")
+def histories() -> type[History]:
+    """Give what makes orders of events."""
+    return History
+
+
 @pytest.fixture
-async def site(tmp_path: Path, per_minute: int) -> AsyncIterator[Site]:
+def following() -> Following:
+    """Give how those who follow events are served."""
+    return Following(rest=0.001)
+
+
+@pytest.fixture
+async def site(tmp_path: Path, per_minute: int, following: Following) -> AsyncIterator[Site]:
     """Serve the API until the test ends."""
     tokens = TokenFile(tmp_path / "tokens.json")
     texts = {role: tokens.create(role.value, role, NOW)[1] for role in Role}
     sock = socket.create_server(("127.0.0.1", 0))
     sock.setblocking(False)  # noqa: FBT003 - its only argument
     desk, now = Desk(), [0.0]
-    terms = Terms(per_minute, lambda: now[0], real_pause)
-    serving = asyncio.create_task(serve(sock, terms, tokens, litestar_app(desk, desk, desk)))
+    history = History()
+    feed = Feed(history.use, real_pause, following)
+    terms = Terms(per_minute, lambda: now[0], real_pause, leave=feed.close)
+    app = litestar_app(desk, desk, desk, feed)
+    serving = asyncio.create_task(serve(sock, terms, tokens, app))
     try:
-        yield Site(sock.getsockname()[1], desk, tokens, texts, now)
+        yield Site(sock.getsockname()[1], desk, tokens, texts, now, history, feed)
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
