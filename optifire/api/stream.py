@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,7 +60,7 @@ def gap_frame(place: str, reason: str, asked: str) -> bytes:
     return frame(place, EventKind.GAP, json.dumps(data).encode())
 
 
-async def frames(feed: Feed, asked: Asked) -> AsyncIterator[bytes]:
+async def frames(feed: Feed, asked: Asked) -> AsyncGenerator[bytes]:
     """Give what a client is sent, until the feed closes or its token holds no more."""
     async with feed.joined():
         span = await feed.span()
@@ -132,7 +132,7 @@ class EventStream(Response[bytes]):
         """Give what sends it."""
         scope: dict[str, Any] = dict(request.scope)
         return _Sending(
-            iterator=frames(self._feed, self._asked),
+            frames(self._feed, self._asked),
             headers=self.headers,
             media_type=EVENT_STREAM,
             patience=self._feed.terms.patience,
@@ -143,8 +143,16 @@ class EventStream(Response[bytes]):
 class _Sending(ASGIStreamingResponse):
     """Sends a stream, with an end to waiting for a client that does not read."""
 
-    def __init__(self, *, patience: float, abort: Callable[[], None] | None, **rest: Any) -> None:  # noqa: ANN401 - litestar's
-        super().__init__(**rest)
+    def __init__(
+        self,
+        parts: AsyncGenerator[bytes],
+        *,
+        patience: float,
+        abort: Callable[[], None] | None,
+        **rest: Any,  # noqa: ANN401 - litestar's
+    ) -> None:
+        super().__init__(iterator=parts, **rest)
+        self._parts = parts
         self._patience = patience
         self._abort = abort
 
@@ -158,7 +166,7 @@ class _Sending(ASGIStreamingResponse):
 
     async def _send(self, send: Any) -> None:  # noqa: ANN401 - ASGI
         try:
-            async with aclosing(self.iterator) as parts:  # type: ignore[type-var]
+            async with aclosing(self._parts) as parts:
                 async for part in parts:
                     async with asyncio.timeout(self._patience):
                         await send({"type": "http.response.body", "body": part, "more_body": True})

@@ -5,7 +5,7 @@ import gc
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any
 
@@ -43,7 +43,7 @@ class Client:
         self.head = (await self.reader.readuntil(b"\r\n\r\n")).decode().lower()
         return int(self.head.split()[1])
 
-    async def events(self) -> AsyncIterator[dict[str, Any]]:
+    async def events(self) -> AsyncGenerator[dict[str, Any]]:
         """Give each event until the stream ends; the id moves with frames that are no events."""
         kind, data, last_id = "message", "", self.last_id
         async for line in self._lines():
@@ -63,7 +63,7 @@ class Client:
             elif name == "id":
                 last_id = value
 
-    async def _lines(self) -> AsyncIterator[str]:
+    async def _lines(self) -> AsyncGenerator[str]:
         """Take the chunks apart (RFC 9112, 7.1)."""
         rest = b""
         while size := int(await self.reader.readline(), 16):
