@@ -13,6 +13,7 @@ import pytest
 
 from optifire.api.document import document
 from optifire.api.routes_change import CHANGES
+from optifire.api.routes_events import events
 from optifire.api.routes_read import READS
 from optifire.core.settings_api import API_FIELDS
 from trial import until
@@ -31,7 +32,7 @@ def test_every_route_is_in_the_table_with_the_role_that_it_needs() -> None:
         (str(method), re.sub(r":str\}", "}", path)): "open"
         if handler.opt.get("public")
         else handler.opt["role"].value
-        for handler in (*READS, *CHANGES, document)
+        for handler in (*READS, *CHANGES, events, document)
         for path in handler.paths
         for method in handler.http_methods
     }
