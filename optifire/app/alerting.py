@@ -190,9 +190,11 @@ class Alerting:
     def _say_what_is_left(self) -> None:
         for delivery in self._deliveries.values():
             if len(delivery):
-                log.warning("%d alerts were not sent to %s", len(delivery), delivery.name)
+                log.warning(
+                    "not sent to %s before the end: %d alerts", delivery.name, len(delivery)
+                )
         if self._desk.held:
-            log.warning("%d alerts waited for the end of quiet hours", self._desk.held)
+            log.warning("held by quiet hours at the end: %d alerts", self._desk.held)
 
 
 def addresses_of(configuration: Configuration) -> dict[str, str]:

@@ -8,6 +8,8 @@ from optifire.core.setting import Kind, Setting
 #: Seconds in which alerts of one cause are one, where config.yaml says nothing.
 WINDOW_S = 1800.0
 
+TOPICS = tuple(topic.value for topic in Topic)
+
 #: The section ``alerts`` of config.yaml.
 ALERT_FIELDS: tuple[Setting, ...] = (
     Setting(
@@ -20,8 +22,8 @@ ALERT_FIELDS: tuple[Setting, ...] = (
         "alerts.topics",
         Kind.TEXTS,
         "What is told.",
-        default=tuple(Topic),
-        choices=tuple(Topic),
+        default=TOPICS,
+        choices=TOPICS,
     ),
     Setting(
         "alerts.window",
@@ -63,7 +65,7 @@ class AlertSettings:
     """Who is told what, and when; ``targets`` are names of variables, ``window`` is seconds."""
 
     targets: tuple[str, ...] = ()
-    topics: tuple[str, ...] = tuple(Topic)
+    topics: tuple[str, ...] = TOPICS
     window: float = WINDOW_S
     quiet_hours: str | None = None
     quiet_closed: bool = False

@@ -21,6 +21,9 @@ log = logging.getLogger("optifire.alerts")
 MOST_WAITING: Final = 50
 #: So many at once are sent one by one; more become one message.
 FEW: Final = 3
+#: Tries of one message, over two hours: a target that takes it and does not say so, or only some of
+#: its readers, is told no more often than that.
+MOST_TRIES: Final = 20
 #: Seconds after a first failure, and at most; each pause is twice the one before.
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
 
@@ -35,6 +38,14 @@ class Trouble:
 
     reason: str
     tries: int
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A message and how often it was tried."""
+
+    message: Message
+    tries: int = 0
 
 
 class Delivery:
@@ -54,7 +65,7 @@ class Delivery:
         self._address = address
         self._send = send
         self._pause = pause
-        self._waiting: deque[Message] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._dropped = 0
         self._bell = asyncio.Event()
 
@@ -63,7 +74,7 @@ class Delivery:
         if len(self._waiting) >= MOST_WAITING:
             self._waiting.popleft()
             self._dropped += 1
-        self._waiting.append(message)
+        self._waiting.append(_Waiting(message))
         self._bell.set()
 
     def __len__(self) -> int:
@@ -82,24 +93,36 @@ class Delivery:
         one_by_one = self.trouble is None and not self._dropped and len(self._waiting) <= FEW
         batch = [self._waiting[0]] if one_by_one else list(self._waiting)
         dropped = self._dropped
-        reason = await self._send(self._address(), joined(batch, dropped))
+        message = joined([each.message for each in batch], dropped)
+        reason = await self._send(self._address(), message)
         if reason:
-            await self._pause(self._failed(reason))
+            self._failed(reason, batch)
+            await self._pause(self._until_next())
             return
-        sent = {id(message) for message in batch}
-        self._waiting = deque(each for each in self._waiting if id(each) not in sent)
+        self._remove(batch)
         # What was dropped meanwhile was the oldest, which has just been sent.
         self._dropped = max(0, self._dropped - dropped - len(batch))
         self.trouble = None
-        log.info("%d alerts were sent to %s", len(batch), self.name)
+        log.info("%s took: %s", self.name, message.title)
 
-    def _failed(self, reason: str) -> float:
-        """Note a failure and give the seconds until the next try."""
+    def _failed(self, reason: str, batch: list[_Waiting]) -> None:
+        """Note a failure; what was tried often enough is let go and counted."""
         before = self.trouble
         if before is None or before.reason != reason:
             log.warning("no alert reaches %s: %s", self.name, reason)
         self.trouble = Trouble(reason, 1 if before is None else before.tries + 1)
-        return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self.trouble.tries - 1, 10))
+        for each in batch:
+            each.tries += 1
+        spent = [each for each in self._waiting if each.tries >= MOST_TRIES]
+        self._remove(spent)
+        self._dropped += len(spent)
+
+    def _remove(self, gone: list[_Waiting]) -> None:
+        self._waiting = deque(each for each in self._waiting if each not in gone)
+
+    def _until_next(self) -> float:
+        tries = 1 if self.trouble is None else self.trouble.tries
+        return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries - 1, 10))
 
 
 def joined(waiting: list[Message], dropped: int) -> Message:

@@ -144,7 +144,7 @@ async def test_a_target_that_refuses_is_named_by_health_without_its_address(
     alerting.listen(missed())
     await first_sent(alerting, sent)
     assert alerting.sentences() == ["no alert reaches OPS (1 try): it answered with HTTP 403"]
-    assert "1 alerts were not sent to OPS" in caplog.text
+    assert "not sent to OPS before the end: 1 alerts" in caplog.text
     assert SECRET not in caplog.text
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from optifire.ops.delivery import LONGEST_PAUSE, MOST_WAITING, Delivery, Trouble
+from optifire.ops.delivery import LONGEST_PAUSE, MOST_TRIES, MOST_WAITING, Delivery, Trouble
 from optifire.ops.messages import Message
 
 
@@ -87,6 +87,23 @@ async def test_a_failure_is_tried_again_after_longer_and_longer_pauses() -> None
     await going(delivery, lambda: until(lambda: len(target.took) == 1))
     assert target.pauses == [5, 10, 20, 40, 80, 160, 320, LONGEST_PAUSE, LONGEST_PAUSE]
     assert [each.title for each in target.took] == ["a"]
+
+
+async def test_what_is_tried_often_enough_is_let_go_and_counted() -> None:
+    target = Target(*["refused"] * (MOST_TRIES + 1))
+    delivery = target.delivery()
+    delivery.put(message("old"))
+
+    async def go_on() -> None:
+        await until(lambda: len(target.tried) == MOST_TRIES and len(delivery) == 0)
+        assert delivery.trouble == Trouble("refused", MOST_TRIES)
+        delivery.put(message("new"))
+        await until(lambda: len(target.took) == 1)
+
+    await going(delivery, go_on)
+    assert sum(target.pauses[:MOST_TRIES]) > 2 * 3600
+    assert target.took[0].title == "OptiFIRE: 2 alerts"
+    assert target.took[0].body.splitlines()[:2] == ["new", "1 more are in data/optifire.log"]
 
 
 async def test_a_failure_is_known_until_something_is_taken() -> None:
