@@ -37,6 +37,8 @@ PRUNING_DELAY, PRUNING_PERIOD = 120.0, 3600.0
 METER_PERIOD = 10.0
 #: Seconds between two looks at how late the event loop is.
 LAG_PERIOD = 1.0
+#: Seconds between two looks at the clocks.
+JUMP_PERIOD = 1.0
 #: Seconds between two lines of status for systemd when it does not watch.
 STATUS_PERIOD = 30.0
 
@@ -47,6 +49,7 @@ def rooms_of(service: Service) -> Mapping[str, Work]:
         "watch of the files": lambda: watch_files(service),
         "calendar refresh": lambda: refresh_calendars(service),
         "meter": lambda: keep_metering(service),
+        "system clock": lambda: keep_clock(service),
         "event loop": lambda: keep_timing(service.vitals.lag),
         "inline plugins": lambda: keep_demoting(service),
         "zygotes": lambda: keep_zygotes(service),
@@ -102,6 +105,13 @@ async def keep_timing(lag: LoopLag) -> None:
         lag.note(monotonic() - before - LAG_PERIOD)
 
 
+async def keep_clock(service: Service) -> None:
+    """Look once a second whether the system clock has jumped, or the machine has slept."""
+    while True:
+        await real_pause(JUMP_PERIOD)
+        await service.jumping.look()
+
+
 async def keep_demoting(service: Service) -> None:
     """Have inline plugins that keep the service from its work run isolated."""
     while True:
@@ -131,6 +141,10 @@ async def keep_pruning(service: Service) -> None:
         settings = service.backing.settings()
         market = await service.catalogs.calendars.market(settings)
         now = service.engine.rooms.clock.now()
+        if service.jumping.is_doubtful():
+            log.warning("the clock was set by days: nothing is removed for its age for now")
+            await real_pause(PRUNING_PERIOD)
+            continue
         quiet = service.recorded or market.always_open or is_quiet(market, now)
         await service.pruning.go(settings.retention, now, quiet=quiet)
         await real_pause(PRUNING_PERIOD)

@@ -13,6 +13,7 @@ from optifire.app.backfilling import Backfilling, grounds_of
 from optifire.app.backing import Backing
 from optifire.app.inlining import demotion_note
 from optifire.app.joining import Catalogs, Configuration, read_configuration
+from optifire.app.jumping import Jumping
 from optifire.app.metrics import Metrics
 from optifire.app.pausing import Pausing
 from optifire.app.pruning import Pruning
@@ -101,12 +102,14 @@ class Service:
         self.pruning = Pruning(
             home.database(self.environment), recorder.intend, monotonic, real_pause
         )
+        clock = engine.rooms.clock
+        self.jumping = Jumping(clock, lambda: engine.planner().accounted, recorder.intend)
         self.backing = Backing(home, self.environment, lambda: self.configuration.settings)
         self.pausing = Pausing(
             engine.rooms.pauses or Pauses(),
             recorder,
             lambda: self.catalog,
-            engine.rooms.clock.now,
+            clock.now,
             engine.streams.refresh,
         )
         grounds = grounds_of(home, home.database(self.environment), recorder, engine.rooms)
@@ -304,5 +307,6 @@ class Service:
         backup = Level.RED if self.backing.is_damaged() else Level.AMBER
         health.add("backup", backup, self.backing.sentences())
         health.add("alerts", Level.AMBER, self.alerting.sentences())
+        health.signs += self.jumping.signs()
         health.signs += self.vitals.signs(self.engine, self._runs.busy(), age=age)
         return health

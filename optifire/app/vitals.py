@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 #: Everything that is looked at, in the order in which a person reads it.
 CHECKS: Final = (
     "parts", "configuration", "ledger", "zygotes", "calendars", "plugins", "placement",
-    "quarantine", "pauses", "backup", "alerts", "event_loop", "memory", "disk", "missed", "stale",
+    "quarantine", "pauses", "backup", "alerts", "clock", "event_loop", "memory", "disk", "missed",
+    "stale",
 )  # fmt: skip
 #: Seconds for which it is taken as unchanged what takes a while to look at.
 AGE: Final = 5.0

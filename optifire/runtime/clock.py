@@ -27,6 +27,11 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def boottime() -> float:
+    """Give seconds that never go back and go on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 async def real_pause(seconds: float) -> None:
     """Let real time pass."""
     await asyncio.sleep(seconds)

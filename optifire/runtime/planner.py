@@ -171,6 +171,11 @@ class Planner:
         """The instant up to which everything has been handed out."""
         return self._cursor
 
+    @property
+    def accounted(self) -> datetime:
+        """The instant up to which everything has a record; ahead of a clock that went back."""
+        return max(self._cursor, *self._since.values()) if self._since else self._cursor
+
     def successor(self, jobs: Iterable[Job], known: Collection[PluginId], now: datetime) -> Planner:
         """Give the planner that goes on with other jobs from here: nothing that is owed gets lost.
 
@@ -265,10 +270,11 @@ class Planner:
     def _owe(self, job: Job, dues: list[Due], now: datetime) -> Owed:
         """Decide what becomes of occurrences, but for those that the ledger holds already.
 
-        Idle work is handed out after its instant, so one already recorded may still lie ahead.
+        Such may still lie ahead: idle work is handed out after its instant, and the system clock
+        may have gone back.
         """
         since = self._since.get(job.plugin_id)
-        if since is not None and _is_delayed(job.schedule):
+        if since is not None:
             dues = [due for due in dues if due.instant > since]
         if not dues:
             return Owed()

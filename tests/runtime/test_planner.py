@@ -228,6 +228,19 @@ def test_a_clock_that_does_not_jump_treats_watchers_like_everyone() -> None:
 # --- looking ahead ----------------------------------------------------------------------------
 
 
+def test_what_has_its_record_is_not_owed_again_by_a_clock_that_went_back() -> None:
+    planner = Planner(
+        [job("a", "interval_1m"), job("b", "interval_1m")],
+        start=NOON,
+        since={PluginId("a"): NOON + 2 * MINUTE},
+    )
+    assert planner.accounted == NOON + 2 * MINUTE
+    assert owed(planner, NOON + MINUTE) == ["b@20181123T120100Z"]
+    assert owed(planner, NOON + 2 * MINUTE) == ["b@20181123T120200Z"]
+    assert owed(planner, NOON + 3 * MINUTE) == ["a@20181123T120300Z", "b@20181123T120300Z"]
+    assert planner.accounted == NOON + 3 * MINUTE
+
+
 def test_what_is_coming_is_listed_by_instant_and_id_up_to_a_number() -> None:
     planner = Planner([job("b", "interval_1m"), job("a", "interval_2m")], start=NOON)
     ahead = planner.upcoming(NOON + 2 * MINUTE)
