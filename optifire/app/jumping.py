@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from optifire.core.errors import StoreError
 from optifire.core.ledger import Batch, NoteRow
@@ -38,6 +38,16 @@ def watch_of_clocks() -> JumpWatch:
     return JumpWatch(wall_now, monotonic, boottime)
 
 
+class Reach(Protocol):
+    """How far the record went at the start, and how far a planner has handed out since."""
+
+    reached: datetime
+
+    @property
+    def cursor(self) -> datetime:
+        """The instant up to which everything has been handed out."""
+
+
 @dataclass(slots=True)
 class Jumping:
     """The jumps of the clock that a service goes by; one of recorded data goes by none.
@@ -46,8 +56,8 @@ class Jumping:
     ----------
     clock
         Is woken, so that it looks at the wall anew.
-    accounted
-        Gives the instant up to which every occurrence has its record.
+    planner
+        Gives what knows up to which instant every occurrence has its record.
     write
         Writes a batch, once.
     watch
@@ -57,7 +67,7 @@ class Jumping:
     """
 
     clock: Clock
-    accounted: Callable[[], datetime]
+    planner: Callable[[], Reach]
     write: Callable[[Batch], Awaitable[object]]
     watch: JumpWatch = field(default_factory=watch_of_clocks)
     passed: Callable[[], float] = boottime
@@ -93,10 +103,11 @@ class Jumping:
         """Say that it has jumped of late, and whether the schedule stands still for that."""
         if not isinstance(self.clock, SystemClock):
             return
-        behind = self.accounted() - self.clock.now()
+        accounted = max(self.planner().reached, self.planner().cursor)
+        behind = accounted - self.clock.now()
         if behind > LEAST:
             said = (
-                f"the system clock stands {roughly(behind)} before {iso(self.accounted())}, up to "
+                f"the system clock stands {roughly(behind)} before {iso(accounted)}, up to "
                 "which every occurrence has its record: nothing is due until then"
             )
             yield Sign(CLOCK, Level.RED if behind > LONG else Level.AMBER, said)

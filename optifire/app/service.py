@@ -103,7 +103,7 @@ class Service:
             home.database(self.environment), recorder.intend, monotonic, real_pause
         )
         clock = engine.rooms.clock
-        self.jumping = Jumping(clock, lambda: engine.planner().accounted, recorder.intend)
+        self.jumping = Jumping(clock, engine.planner, recorder.intend)
         self.backing = Backing(home, self.environment, lambda: self.configuration.settings)
         self.pausing = Pausing(
             engine.rooms.pauses or Pauses(),

@@ -105,6 +105,8 @@ class Planner:
         self._idle_delay = idle_delay
         self._done = done
         self._since = dict(since or {})
+        #: How far the record went at the start; ahead of it when the clock has gone back.
+        self.reached = max(self._since.values(), default=start)
         self._begun = False
         self._heap: list[tuple[datetime, int, _Lane]] = []
         self._lanes: list[_Lane] = []
@@ -170,11 +172,6 @@ class Planner:
     def cursor(self) -> datetime:
         """The instant up to which everything has been handed out."""
         return self._cursor
-
-    @property
-    def accounted(self) -> datetime:
-        """The instant up to which everything has a record; ahead of a clock that went back."""
-        return max(self._cursor, *self._since.values()) if self._since else self._cursor
 
     def successor(self, jobs: Iterable[Job], known: Collection[PluginId], now: datetime) -> Planner:
         """Give the planner that goes on with other jobs from here: nothing that is owed gets lost.

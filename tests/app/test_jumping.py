@@ -1,6 +1,7 @@
 """A system clock that jumps: the wait ends at once, a note is kept, health says it."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,11 +55,19 @@ def wall() -> Wall:
     return Wall()
 
 
-def jumping(wall: Wall, *, accounted: datetime = NOON) -> tuple[Jumping, SystemClock]:
+@dataclass
+class Told:
+    """A planner that says how far the record goes."""
+
+    reached: datetime
+    cursor: datetime = NOON
+
+
+def jumping(wall: Wall, *, reached: datetime = NOON) -> tuple[Jumping, SystemClock]:
     """Give what is under test, and the clock that it wakes."""
     clock = SystemClock(wall)
     watch = JumpWatch(wall.now, lambda: wall.passed, lambda: wall.passed)
-    return Jumping(clock, lambda: accounted, wall.write, watch, lambda: wall.passed), clock
+    return Jumping(clock, lambda: Told(reached), wall.write, watch, lambda: wall.passed), clock
 
 
 async def test_a_clock_that_is_right_is_neither_noted_nor_shown(wall: Wall) -> None:
@@ -127,7 +136,7 @@ async def test_nobody_goes_by_the_age_of_records_for_a_day_after_the_clock_was_s
 async def test_recorded_time_has_nothing_to_do_with_the_wall(wall: Wall) -> None:
     watch = JumpWatch(wall.now, lambda: wall.passed, lambda: wall.passed)
     paced = PacedClock(NOON, 0.0)
-    each = Jumping(paced, lambda: NOON + 400 * DAY, wall.write, watch, lambda: wall.passed)
+    each = Jumping(paced, lambda: Told(NOON + 400 * DAY), wall.write, watch, lambda: wall.passed)
     wall.wall += HOUR
     await each.look()
     assert wall.written == []
