@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo
@@ -43,6 +44,7 @@ from optifire.runtime.tuning import settle
 from optifire.store.sqlite import SqliteStore
 from optifire.workers.isolated import IsolatedWorker
 from optifire.workers.kept import in_files
+from optifire.workers.remains import end_remains
 from optifire.workers.sandbox import missing, offered
 from optifire.workers.sealed import held_bytes
 from optifire.workers.statm import in_memory_files
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
 
     from optifire.core.settings import Settings
     from optifire.core.types import PluginId
+
+log = logging.getLogger("optifire.service")
 
 _JUST_BEFORE = timedelta(microseconds=1)
 
@@ -99,7 +103,11 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     groups = open_leaves()
     if groups is not None:
         resources.callback(groups.close)
-    isolated = IsolatedWorker(worker_settings(home, configuration.settings), groups=groups)
+    noted = path.with_suffix(".zygotes")
+    if left := end_remains(noted):
+        log.warning("runs of the service before had left processes, now ended: %d", left)
+    workers = replace(worker_settings(home, configuration.settings), noted=noted)
+    isolated = IsolatedWorker(workers, groups=groups)
     resources.push_async_callback(isolated.stop)
     await isolated.start()
     catalogs = Catalogs(home, isolated, missing(offered()))

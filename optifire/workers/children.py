@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ def threads_of(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123 - often
             return int(stat.read().rpartition(b")")[2].split()[17])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def begun(pid: int) -> int:
+    """Give when a process began, in clock ticks since boot (proc(5), starttime), 0 once gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
     except (FileNotFoundError, ProcessLookupError):
         return 0
 

@@ -49,6 +49,11 @@ def run_of(mark: int) -> int:
     return mark & ((1 << _PID_BITS) - 1)
 
 
+def zygote_of(mark: int) -> int:
+    """Give the number of the zygote out of a run's mark."""
+    return mark >> _PID_BITS
+
+
 def marked() -> dict[int, list[int]]:
     """Give the processes of all runs by their mark; also what has ended and nobody has reaped."""
     found: dict[int, list[int]] = {}

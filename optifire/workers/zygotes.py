@@ -14,6 +14,7 @@ from optifire.workers import messages as say
 from optifire.workers.keeping import Keeper
 from optifire.workers.link import Link
 from optifire.workers.orphans import adopt_orphans
+from optifire.workers.remains import note_zygotes
 
 #: What every data zygote imports, whatever the plugins ask for.
 BASE_MODULES: Final = ("numpy", "pandas")
@@ -41,6 +42,8 @@ class WorkerSettings:
         are fresh ones that go with the worker.
     shift_after
         Microseconds after which all recorded data is changed (a look-ahead check); None: nowhere.
+    noted
+        The file in which zygotes are noted, for the next service; None: in none.
     spares
         Children that each zygote holds forked ahead of the runs that will take them.
     """
@@ -52,6 +55,7 @@ class WorkerSettings:
     symbol: str = "SPY"
     replay: bool = False
     shift_after: int | None = None
+    noted: Path | None = None
     spares: int = 0
 
     def child(self, modules: Sequence[str]) -> say.ChildSettings:
@@ -175,6 +179,8 @@ class Zygotes:
                 remedy="Look at memory, processes and open files of this machine",
             ) from error
         self._links.append(link)
+        if self._settings.noted is not None:
+            note_zygotes(self._settings.noted, self.pids())
         if not modules and self._word is not None:
             link.watch(self._word)
         return link
