@@ -32,8 +32,31 @@ return PluginResult(success=True)
 
 
 @dataclass
-class Faulty(Trial):
-    """A home whose program has faults built in, and a plugin of each effect class."""
+class Programmed(Trial):
+    """A home whose program does what the folder of the faults says (see `faulty`)."""
+
+    def __post_init__(self) -> None:
+        """Make the folder."""
+        super().__post_init__()
+        self.faults.mkdir()
+        (self.faults / "fates.json").write_text("{}", encoding="utf-8")
+        root = str(LAUNCHER.parents[2])
+        self.environ = {**self.environ, "FAULTS": str(self.faults), "PYTHONPATH": root}
+
+    @property
+    def faults(self) -> Path:
+        """The folder of what goes wrong, and of what is noted outside of the record."""
+        return self.root / "faults"
+
+    def command(self, *words: str) -> list[str]:
+        """Give the words of a command, which that program is given."""
+        _, *rest = super().command(*words)
+        return [sys.executable, str(LAUNCHER), *rest]
+
+
+@dataclass
+class Faulty(Programmed):
+    """One with a plugin of each effect class."""
 
     words: Mapping[str, str] = field(default_factory=dict)
     environment: str = "demo"
@@ -42,10 +65,6 @@ class Faulty(Trial):
     def __post_init__(self) -> None:
         """Write the plugins, one an effect class."""
         super().__post_init__()
-        self.faults.mkdir()
-        (self.faults / "fates.json").write_text("{}", encoding="utf-8")
-        root = str(LAUNCHER.parents[2])
-        self.environ = {**self.environ, "FAULTS": str(self.faults), "PYTHONPATH": root}
         body = WORKS.format(folder=str(self.faults), striking=str(LAUNCHER.with_name("strike.py")))
         for name in EFFECTS:
             self.plugin(name, body, plan={"schedule": self.words[name], "effect": name})
@@ -58,19 +77,9 @@ class Faulty(Trial):
         self.enable(environment=self.environment, **on)
 
     @property
-    def faults(self) -> Path:
-        """The folder of what goes wrong, and of what is noted outside of the record."""
-        return self.root / "faults"
-
-    @property
     def ledger(self) -> Path:
         """The ledger of the service."""
         return self.home.database(self.environment)
-
-    def command(self, *words: str) -> list[str]:
-        """Give the words of a command, which the faulty program is given."""
-        _, *rest = super().command(*words)
-        return [sys.executable, str(LAUNCHER), *rest]
 
     def schedule(self, word: str, first: str, until_: str) -> list[str]:
         """Give the instants of a word between two others, worked out once."""
