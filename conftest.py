@@ -8,6 +8,8 @@ settings.register_profile(
     "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("shared machine")
+# For the second Python, which is there to find what differs between the two.
+settings.register_profile("second Python", settings.get_profile("shared machine"), max_examples=20)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
