@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from optifire.app.status import BACKFILL, MANUAL
@@ -35,7 +36,7 @@ async def whole_run(path: Path, run_id: str, *, logs: bool) -> dict[str, Any]:
     async with LedgerReader(path) as ledger:
         row = await ledger.run(run_id)
         if row is None:
-            raise await _unknown(ledger, run_id, path)
+            raise await unknown_run(ledger, run_id, path)
         info = record_of(row, to_json)
         info["why"] = await _why(ledger, row)
         info["attempts"] = [attempt_of(each) for each in await ledger.attempts(run_id)]
@@ -60,10 +61,17 @@ async def _why(ledger: LedgerReader, row: RunRow) -> str | None:
         return next(
             (n.text for n in asked if n.subject == row.key.plugin_id and n.at <= made), None
         )
-    if row.key.kind is not RunKind.MANUAL:
-        return None
-    notes = await ledger.notes(kind=MANUAL)
-    return next((note.text for note in notes if note.subject == row.run_id), None)
+    return (await reasons_by_hand(ledger)).get(row.run_id) if is_by_hand(row) else None
+
+
+def is_by_hand(row: RunRow) -> bool:
+    """Tell whether a person or a program asked for a run."""
+    return row.key.kind is RunKind.MANUAL
+
+
+async def reasons_by_hand(ledger: LedgerReader) -> dict[str, str]:
+    """Give who asked for each run by hand and why, by run id."""
+    return {note.subject: note.text for note in await ledger.notes(kind=MANUAL)}
 
 
 async def _lineage(ledger: LedgerReader, row: RunRow, told: set[str]) -> dict[str, Any]:
@@ -85,14 +93,11 @@ async def _lineage(ledger: LedgerReader, row: RunRow, told: set[str]) -> dict[st
     return found
 
 
-async def _unknown(ledger: LedgerReader, run_id: str, path: Path) -> NotFoundError:
-    plugin_id = run_id.partition("@")[0]
-    near = await ledger.runs(RunFilter(plugin_id=plugin_id, limit=MOST_OFFERED))
-    offered = ", ".join(each.run_id for each in near)
-    return NotFoundError(
-        f"there is no run {run_id!r}",
-        where=str(path),
-        remedy=f"The latest of {plugin_id} are {offered}"
-        if offered
-        else "`optifire runs` lists runs with their ids",
-    )
+async def unknown_run(ledger: LedgerReader, run_id: str, path: Path) -> NotFoundError:
+    """Give the error for an id that no run has: the latest of its plugin, or of the one nearest."""
+    named = run_id.partition("@")[0]
+    remedy = "`optifire runs` lists runs with their ids"
+    for plugin_id in get_close_matches(named, await ledger.statuses(), n=1):
+        near = await ledger.runs(RunFilter(plugin_id=plugin_id, limit=MOST_OFFERED))
+        remedy = f"The latest of {plugin_id} are {', '.join(each.run_id for each in near)}"
+    return NotFoundError(f"there is no run {run_id!r}", where=str(path), remedy=remedy)

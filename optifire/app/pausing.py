@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from optifire.core.errors import LockedError
 from optifire.core.ledger import Batch
 from optifire.host.catalog import Catalog
-from optifire.runtime.clock import wall_now
+from optifire.runtime.clock import monotonic, real_pause, wall_now
 from optifire.runtime.pauses import ALL, PAUSED, RESUMED, Pauses, note_of
 from optifire.runtime.recorder import LiveRecorder
 from optifire.store.reader import LedgerReader
@@ -20,10 +21,12 @@ from optifire.store.sqlite import SqliteStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from optifire.core.ledger import NoteRow
+    from optifire.core.ledger import NoteRow, Recovered
 
 log = logging.getLogger("optifire.service")
 
+#: Seconds for which a command waits for another one to let the ledger go, and between two looks.
+LOCK_SECONDS, LOCK_STEP = 3.0, 0.05
 #: Between two changes, at least: a demo's clock stands still at times, and their order must not.
 _LATER = timedelta(microseconds=1)
 
@@ -82,6 +85,8 @@ class Pausing:
 async def change_in_file(path: Path, wanted: NoteRow) -> dict[str, Any]:
     """Do the same in a ledger that no service holds; it counts from the next start on.
 
+    Another command that writes it holds it for a moment, which is waited for.
+
     Raises
     ------
     LockedError, StoreError
@@ -89,7 +94,7 @@ async def change_in_file(path: Path, wanted: NoteRow) -> dict[str, Any]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     store = SqliteStore(path, clock=wall_now)
-    recovered = await store.open()
+    recovered = await _opened(store)
     try:
         pauses = await read_pauses(path)
         note = change(pauses, wanted)
@@ -99,6 +104,17 @@ async def change_in_file(path: Path, wanted: NoteRow) -> dict[str, Any]:
     finally:
         await store.close(clean=recovered.clean)
     return answer(pauses, wanted.subject, note)
+
+
+async def _opened(store: SqliteStore) -> Recovered:
+    end = monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return await store.open()
+        except LockedError:
+            if monotonic() >= end:
+                raise
+            await real_pause(LOCK_STEP)
 
 
 async def read_pauses(path: Path) -> Pauses:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from optifire.app.lineage import reasons_by_hand
 from optifire.core.calendar import CalendarRangeError
 from optifire.core.ledger import RunFilter
 from optifire.core.run import RunKind, run_id_of
@@ -67,10 +68,12 @@ async def explain(
     job = known.catalog.jobs.get(listed.plugin_id)
     last: RunRow | None = None
     waited: list[dict[str, Any]] = []
+    by_hand: dict[str, Any] | None = None
     if known.database.exists():
         async with LedgerReader(known.database) as ledger:
             last = await _last(ledger, listed.plugin_id, when)
             waited = [] if last is None else await _waited_for(ledger, known, last)
+            by_hand = await _by_hand(ledger, listed.plugin_id, when)
     answer = _answer(listed, job, last, when)
     upcoming = _next_due(job, when)
     pause = None if pauses is None else pauses.of(listed.plugin_id)
@@ -82,6 +85,7 @@ async def explain(
         "reason": answer.reason or None,
         "quarantined": held.get(listed.plugin_id),
         "paused": None if pause is None else str(pause),
+        "by_hand": by_hand,
         "next": None if upcoming is None else instant_text(upcoming),
     }
 
@@ -92,6 +96,21 @@ async def _last(ledger: LedgerReader, plugin_id: str, when: datetime) -> RunRow 
         which = RunFilter(plugin_id=plugin_id, until=when, limit=1, kind=kind)
         if rows := await ledger.runs(which):
             return rows[0]
+    return None
+
+
+async def _by_hand(ledger: LedgerReader, plugin_id: str, when: datetime) -> dict[str, Any] | None:
+    """Give the latest run by hand up to an instant, with who asked for it and why."""
+    which = RunFilter(plugin_id=plugin_id, until=when, limit=1, kind=RunKind.MANUAL)
+    for row in await ledger.runs(which):
+        whys = await reasons_by_hand(ledger)
+        due, status = instant_text(row.key.due), row.status.value
+        return {
+            "run_id": row.run_id,
+            "due": due,
+            "status": status,
+            "why": whys.get(row.run_id),
+        }
     return None
 
 

@@ -11,19 +11,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from optifire.cli.output import Output
-    from optifire.core.errors import OptifireError
+    from optifire.core.errors import NotFoundError, OptifireError
     from optifire.core.run import RunStatus
     from optifire.host.home import Home
 
 
 def cancel(arguments: argparse.Namespace, output: Output) -> int:
     """End a run that goes on, or waits for its turn."""
-    from optifire.cli.house import ask_service, home_of, user
+    from optifire.cli.house import ask_service, home_of
     from optifire.core.run import TERMINAL, RunStatus
 
     home, run_id = home_of(arguments), arguments.run
-    why = f"by {user()}: {arguments.why}" if arguments.why else f"by {user()}"
-    said = ask_service(home, "cancel", run_id=run_id, why=why)
+    said = ask_service(home, "cancel", run_id=run_id, why=by_user(arguments.why))
     status = _status_of(home, run_id)
     if said is None or not said["ok"]:
         raise _nothing_to_cancel(home, run_id, status, served=said is not None)
@@ -56,15 +55,11 @@ def _status_of(home: Home, run_id: str) -> RunStatus | None:
 def _nothing_to_cancel(
     home: Home, run_id: str, status: RunStatus | None, *, served: bool
 ) -> OptifireError:
-    from optifire.core.errors import NotFoundError, StateError
+    from optifire.core.errors import StateError
     from optifire.core.run import TERMINAL
 
     if status is None:
-        return NotFoundError(
-            f"there is no run {run_id!r}",
-            where=str(home.root),
-            remedy="See what goes on: `optifire status --json`, or `optifire runs --limit 20`",
-        )
+        return _unknown(home, run_id)
     if status in TERMINAL:
         return StateError(
             f"it has ended already: {status}",
@@ -82,6 +77,27 @@ def _nothing_to_cancel(
         where=run_id,
         remedy="The next start ends it or takes it up again: `optifire up`",
     )
+
+
+def _unknown(home: Home, run_id: str) -> NotFoundError:
+    """Give the error for an id that no run has, with those near it."""
+    from optifire.app.lineage import unknown_run
+    from optifire.cli.ledgers import ledger_of, reading, wait_for
+    from optifire.core.errors import NotFoundError
+
+    path = ledger_of(home, None)
+    if path is None:
+        return NotFoundError(
+            f"there is no run {run_id!r}: nothing has run in this home yet",
+            where=str(home.root),
+            remedy="Run `optifire up`",
+        )
+
+    async def look(path: Path) -> NotFoundError:
+        async with reading(path) as ledger:
+            return await unknown_run(ledger, run_id, path)
+
+    return wait_for(look(path))
 
 
 def pause(arguments: argparse.Namespace, output: Output) -> int:
@@ -154,6 +170,12 @@ def _in_file(home: Home, kind: str, plugin_id: str | None, why: str) -> dict[str
         return await change_in_file(known.database, note)
 
     return wait_for(work())
+
+
+def by_user(why: str | None) -> str:
+    """Give a reason as it is recorded: who says so, and what they say, in one line."""
+    line = " ".join((why or "").split())
+    return f"by {user()}: {line}" if line else f"by {user()}"
 
 
 WHICH = (

@@ -33,6 +33,7 @@ def limit(text: str) -> int:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Run one plugin now, or as of an instant, and print its record."""
+    from optifire.cli.commands_policies import by_user
     from optifire.cli.house import ask_service, home_of, zone_of
     from optifire.cli.times import parse_instant
     from optifire.core.errors import UsageError
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             "run",
             wait=None,
             plugin_id=arguments.id,
-            why=arguments.why or "by hand",
+            why=by_user(arguments.why),
             force=arguments.force,
         )
     if record is None:
@@ -65,13 +66,13 @@ def _run_here(home: Home, arguments: argparse.Namespace, at: datetime | None) ->
     from pathlib import Path
 
     from optifire.app.once import run_once
-    from optifire.app.status import BY_HAND
+    from optifire.cli.commands_policies import by_user
     from optifire.cli.ledgers import wait_for
     from optifire.host.records import record_of
     from optifire.workers.wire import to_json
 
     file = Path(arguments.db).expanduser() if arguments.db else None
-    work = run_once(home, arguments.id, at=at, db=file, why=arguments.why or BY_HAND)
+    work = run_once(home, arguments.id, at=at, db=file, why=by_user(arguments.why))
     return record_of(wait_for(work), to_json)
 
 
@@ -127,12 +128,15 @@ def runs(arguments: argparse.Namespace, output: Output) -> int:
 
 
 async def _runs(path: Path, which: RunFilter) -> list[dict[str, Any]]:
+    from optifire.app.lineage import is_by_hand, reasons_by_hand
     from optifire.cli.ledgers import reading
     from optifire.host.records import record_of
     from optifire.workers.wire import to_json
 
     async with reading(path) as ledger:
-        return [record_of(row, to_json) for row in await ledger.runs(which)]
+        rows = await ledger.runs(which)
+        whys = await reasons_by_hand(ledger) if any(map(is_by_hand, rows)) else {}
+        return [{**record_of(row, to_json), "why": whys.get(row.run_id)} for row in rows]
 
 
 async def _rollups(path: Path, which: RunFilter) -> list[dict[str, Any]]:

@@ -27,4 +27,8 @@ def show_reasons(found: dict[str, Any], tz: str, output: Output) -> None:
     for each in found["waited_for"]:
         said = f"{each['status']}, {each['run_id']}" if each["run_id"] else "no run of it"
         output.line(f"  waited   for {each['name']}  ({said})")
+    by_hand = found["by_hand"]
+    if by_hand is not None:
+        said = f"({by_hand['status']}, {by_hand['run_id']})"
+        output.line(f"  by hand  {local_of(by_hand['due'], tz)}  {said}  {by_hand['why'] or ''}")
     output.line(f"  next     {local_of(found['next'], tz) or 'nothing is due'}")

@@ -50,7 +50,8 @@ def _remark(record: Mapping[str, Any]) -> str:
     if record["count"] > 1:
         marks.append(f"{record['count']} occurrences")
     if record["kind"] != "scheduled":
-        marks.append(record["kind"])
+        why = record.get("why")
+        marks.append(f"{record['kind']} {why}" if why else record["kind"])
     if record["turn"]:
         marks.append(f"turn {record['turn']}")
     if record["breaches"]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from optifire.cli.commands_policies import user
 from optifire.core.errors import NotFoundError
 from optifire.core.ledger import RunRow
 from optifire.core.run import Failure, Reason, RunKey, RunKind, RunStatus
@@ -311,7 +312,8 @@ def test_a_running_service_makes_the_run(
     said = optifire("--home", home, "run", "works", "--json")
     assert (said.code, said.json["run_id"]) == (0, "works@20181123T180000Z~manual")
     optifire("--home", home, "run", "works", "--force", "--why", "again")
-    assert service.asked == [("works", "by hand", False), ("works", "again", True)]
+    me = f"by {user()}"
+    assert service.asked == [("works", me, False), ("works", f"{me}: again", True)]
 
 
 @pytest.mark.parametrize(

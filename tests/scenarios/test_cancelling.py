@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from optifire.cli.commands_policies import user
 from optifire.core.ledger import RunRow
 from trial import Trial, until
 
@@ -65,8 +66,15 @@ def test_the_reason_of_a_run_by_hand_is_kept_with_and_without_a_service(endless:
         forced = endless.ask("run", "quick", "--force", "--why", "now")
         scheduled = going(endless).run_id
         assert service.stop() == 0
-    reasons = ["without anybody", "by hand", "asked by the desk", "forced: now"]
+    me = f"by {user()}"
+    reasons = [f"{me}: without anybody", me, f"{me}: asked by the desk", f"forced: {me}: now"]
     runs = [alone, bare, asked, forced]
     assert [endless.ask("run-info", run["run_id"])["why"] for run in runs] == reasons
-    assert "why      asked by the desk" in endless.give("run-info", asked["run_id"]).stdout
+    assert f"why      {me}: asked by the desk" in endless.give("run-info", asked["run_id"]).stdout
     assert endless.ask("run-info", scheduled)["why"] is None
+    listed = {run["run_id"]: run["why"] for run in endless.ask("runs", "--limit", "1000")}
+    assert [listed[run["run_id"]] for run in runs] == reasons
+    assert listed[scheduled] is None
+    by_hand = endless.ask("why", "quick")["by_hand"]
+    assert (by_hand["run_id"], by_hand["why"]) == (forced["run_id"], f"forced: {me}: now")
+    assert f"forced: {me}: now" in endless.give("why", "quick").stdout
