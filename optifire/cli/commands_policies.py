@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def cancel(arguments: argparse.Namespace, output: Output) -> int:
     """End a run that goes on, or waits for its turn."""
-    from optifire.cli.house import ask_service, home_of
+    from optifire.cli.house import ask_service, by_user, home_of
     from optifire.core.run import TERMINAL, RunStatus
 
     home, run_id = home_of(arguments), arguments.run
@@ -170,12 +170,6 @@ def _in_file(home: Home, kind: str, plugin_id: str | None, why: str) -> dict[str
         return await change_in_file(known.database, note)
 
     return wait_for(work())
-
-
-def by_user(why: str | None) -> str:
-    """Give a reason as it is recorded: who says so, and what they say, in one line."""
-    line = " ".join((why or "").split())
-    return f"by {user()}: {line}" if line else f"by {user()}"
 
 
 WHICH = (

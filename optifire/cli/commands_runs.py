@@ -33,8 +33,7 @@ def limit(text: str) -> int:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Run one plugin now, or as of an instant, and print its record."""
-    from optifire.cli.commands_policies import by_user
-    from optifire.cli.house import ask_service, home_of, zone_of
+    from optifire.cli.house import ask_service, by_user, home_of, zone_of
     from optifire.cli.times import parse_instant
     from optifire.core.errors import UsageError
 
@@ -66,7 +65,7 @@ def _run_here(home: Home, arguments: argparse.Namespace, at: datetime | None) ->
     from pathlib import Path
 
     from optifire.app.once import run_once
-    from optifire.cli.commands_policies import by_user
+    from optifire.cli.house import by_user
     from optifire.cli.ledgers import wait_for
     from optifire.host.records import record_of
     from optifire.workers.wire import to_json

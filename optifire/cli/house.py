@@ -88,6 +88,12 @@ def user() -> str:
     return person(os.getuid())
 
 
+def by_user(why: str | None) -> str:
+    """Give a reason as it is recorded: who says so, and what they say, in one line."""
+    line = " ".join((why or "").split())
+    return f"by {user()}: {line}" if line else f"by {user()}"
+
+
 def signer_of(home: Home) -> Sign:
     """Give what says, of each configuration file that a command writes, who gave the command."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from optifire.cli.commands_policies import user
+from optifire.cli.house import user
 from optifire.core.errors import NotFoundError
 from optifire.core.ledger import RunRow
 from optifire.core.run import Failure, Reason, RunKey, RunKind, RunStatus
@@ -143,7 +143,7 @@ def test_why_tells_the_last_run_what_it_waited_for_and_the_next(
     words = ("why", "risk_vol_target", "--at", "2018-11-23", "--json")
     shape = optifire("--home", home, *words).json
     told = {"plugin_id", "last", "waited_for", "status", "reason", "next"}
-    told |= {"quarantined", "paused"}
+    told |= {"quarantined", "paused", "by_hand"}
     assert shape.keys() == told
     assert shape["last"]["run_id"] == "risk_vol_target@20181123T180000Z"
     assert shape["waited_for"] == [{"name": "vol_forecast", "run_id": GARCH, "status": "succeeded"}]

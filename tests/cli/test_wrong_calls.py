@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from optifire.host.home import Home
-from optifire.store.connect import connect
+from optifire.store.connect import connect_reader
 
 from .conftest import Program
 
@@ -48,7 +48,7 @@ CALLS = [
     Wrong("why alpha_vr", 1, "NotFoundError", "alpha_vrp"),
     Wrong("health --verbose", 2, "UsageError", "--verbose"),
     Wrong("metrics", 1, "NoServiceError", "optifire up"),
-    Wrong("backup --to /proc/nowhere", 1, "ConfigError", "--to"),
+    Wrong("backup --to /proc/nowhere", 1, "StoreError", "--to"),
     Wrong("backup --too", 2, "UsageError", "--to"),
     Wrong("restore", 2, "UsageError", "BACKUP"),
     Wrong("restore demo-20181130T210000Z", 1, "NotFoundError", "optifire backup"),
@@ -65,7 +65,7 @@ CALLS = [
 
 def ledger_of(home: Path) -> list[tuple[object, ...]]:
     """Give everything that a ledger holds of runs and notes."""
-    connection = connect(Home(home).database("demo"))
+    connection = connect_reader(Home(home).database("demo"), 5.0)
     try:
         rows = connection.execute("SELECT * FROM runs").fetchall()
         return [*rows, *connection.execute("SELECT * FROM notes").fetchall()]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from optifire.cli.commands_policies import user
+from optifire.cli.house import user
 from optifire.core.ledger import RunRow
 from trial import Trial, until
 
