@@ -272,11 +272,13 @@ class Cycle:
         softer = manner is Manner.YIELD or not node.yields
         if node.ended or (node.told and softer and manner is not Manner.AT_ONCE):
             return
+        again = bool(node.told) and manner is not Manner.AT_ONCE
         node.told, node.yields = why, manner is Manner.YIELD
         if node.request is not None:
             node.request.abrupt = manner is Manner.AT_ONCE
         if node.task is not None and node.begun:
-            node.task.cancel()
+            if not again:
+                node.task.cancel()
         elif node.row.status is RunStatus.DUE:
             cancelled = NonRun(RunStatus.CANCELLED, Reason("cancelled", why))
             self._post(lambda: self._end_without_run(node, None if node.yields else cancelled))

@@ -15,6 +15,7 @@ from optifire.core.firing import Firing
 from optifire.core.job import Effect
 from optifire.core.ports import Outcome, RunRequest
 from optifire.core.run import TERMINAL, Reason, RunStatus
+from optifire.runtime.overlap import Manner
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 DAYS = [dt.date(2018, 11, day) for day in (20, 21, 22)]
@@ -194,6 +195,22 @@ async def test_a_cancel_outweighs_making_way_whichever_comes_first(market: Any, 
         await timer.advance(OPEN + HOUR)
     assert len(watch.begun) == 1
     assert told(market) == "cancelled(cancelled: by eva)"
+
+
+@pytest.mark.parametrize("order", [(Manner.YIELD, Manner.GRACE), (Manner.GRACE, Manner.YIELD)])
+async def test_a_cancel_in_the_moment_of_making_way_is_a_cancel(
+    market: Any, kit: Any, order: tuple[Manner, ...]
+) -> None:
+    watch = idle(market, 6000)
+    stage = kit.Stage(market, start=CLOSE - MINUTE)
+    async with stage.running() as timer:
+        await timer.advance(CLOSE)
+        (run,) = market.live.all()
+        for manner in order:
+            run.end(f"said by {manner.name}", manner)
+        await timer.advance(CLOSE + HOUR)
+    assert len(watch.begun) == 1
+    assert told(market) == "cancelled(cancelled: said by GRACE)"
 
 
 async def test_what_waits_can_be_cancelled_whether_it_had_begun_or_not(
