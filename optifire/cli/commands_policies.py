@@ -125,9 +125,10 @@ def resume(arguments: argparse.Namespace, output: Output) -> int:
     subject = arguments.id or "everything"
     if said["changed"]:
         output.line(f"{subject} is resumed")
+    elif arguments.id:
+        output.line(f"{subject} was not paused by itself")
     else:
-        by = "by itself" if arguments.id else "together"
-        output.line(f"{subject} was not paused {by}")
+        output.line("there was no pause of all plugins to end")
     if arguments.id and said["all"]:
         output.note("note: all plugins are paused; `optifire resume --all` ends that")
     elif not arguments.id and said["alone"]:
