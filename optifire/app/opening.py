@@ -6,6 +6,7 @@ import logging
 import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from optifire.app.inlining import Inline
 from optifire.app.joining import Catalogs, Configuration, is_recorded, read_configuration
 from optifire.app.past import Past, read_past
 from optifire.app.placing import Placing
+from optifire.app.progress import Echo, Progress, Sign, schedule_sign
 from optifire.app.quarantining import tell
 from optifire.app.residing import Residing
 from optifire.app.room import room_of
@@ -201,6 +203,11 @@ class _Opening:
         )
         service.vitals.missed.see(past.missed)
         service.alerting.remember(past.unclean, self.market)
+        signs: dict[str, Sign] = {
+            "the writer of the ledger": Echo(self.store.ping),
+            "the schedule": partial(schedule_sign, engine, recorder),
+        }
+        service.progress = Progress(signs)
         recovery = recover(self.recovered, self.catalog.jobs, now)
         recovery.batch.extend(self._first_rows(past, now))
         recovery.batch.notes += past.standings.adopt(self.catalog.jobs, now)

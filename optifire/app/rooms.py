@@ -1,19 +1,17 @@
-"""What goes on beside the schedule: watching files, refreshing calendars, telling systemd."""
+"""What goes on beside the schedule: watching files, refreshing calendars, the watchdog."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from optifire.app.backing import LOOK
 from optifire.app.quiet import is_quiet
 from optifire.app.warming import keep_warm
+from optifire.app.watchdog import keep_watchdog
 from optifire.core.errors import OptifireError
 from optifire.host.watch import changes
-from optifire.ops.notify import Notifier
 from optifire.runtime.clock import monotonic, real_pause, wall_now
 
 if TYPE_CHECKING:
@@ -39,8 +37,6 @@ METER_PERIOD = 10.0
 LAG_PERIOD = 1.0
 #: Seconds between two looks at the clocks.
 JUMP_PERIOD = 1.0
-#: Seconds between two lines of status for systemd when it does not watch.
-STATUS_PERIOD = 30.0
 
 
 def rooms_of(service: Service) -> Mapping[str, Work]:
@@ -57,7 +53,7 @@ def rooms_of(service: Service) -> Mapping[str, Work]:
         "daily backup": lambda: keep_backing_up(service),
         "alerts": service.alerting.run,
         "retention": lambda: keep_pruning(service),
-        "systemd": lambda: keep_notifying(service),
+        "watchdog": lambda: keep_watchdog(service),
     }
 
 
@@ -148,20 +144,3 @@ async def keep_pruning(service: Service) -> None:
         quiet = service.recorded or market.always_open or is_quiet(market, now)
         await service.pruning.go(settings.retention, now, quiet=quiet)
         await real_pause(PRUNING_PERIOD)
-
-
-async def keep_notifying(service: Service) -> None:
-    """Tell systemd that the service is up, how it is, and that it is alive."""
-    notifier = Notifier(os.environ, os.getpid())
-    if not notifier.wanted:
-        return
-    notifier.ready(service.headline())
-    period = STATUS_PERIOD if notifier.watchdog_s is None else notifier.watchdog_s / 3
-    try:
-        while True:
-            await real_pause(period)
-            notifier.watchdog()
-            notifier.status(service.headline())
-    except asyncio.CancelledError:
-        notifier.stopping("draining")
-        raise

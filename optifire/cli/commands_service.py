@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from optifire.cli.parser import Command, option
+from optifire.core.errors import ConfigError, UnfitError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Most seconds between two instants of the demo.
 SLOWEST = 3600.0
+#: The exit code of `up` when starting it again is of no use (RestartPreventExitStatus of the unit).
+NO_RESTART = 2
 
 
 def pace(text: str) -> float:
@@ -47,14 +50,22 @@ def init(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def up(arguments: argparse.Namespace, output: Output) -> int:
-    """Run the service of a home until it is told to stop."""
+    """Run the service of a home until it is told to stop.
+
+    Exit code 2 says that starting it again is of no use until a person has done something.
+    """
     from optifire.cli.house import home_of
     from optifire.cli.ledgers import wait_for
     from optifire.cli.serving import Wanted, serve
 
     home = home_of(arguments)
     screen = not (arguments.no_view or output.json) and output.stdout.isatty()
-    wait_for(serve(home, Wanted(fresh=arguments.fresh, pace=arguments.pace, screen=screen), output))
+    wanted = Wanted(fresh=arguments.fresh, pace=arguments.pace, screen=screen)
+    try:
+        wait_for(serve(home, wanted, output))
+    except (ConfigError, UnfitError) as error:
+        output.error(error)
+        return NO_RESTART
     return 0
 
 
@@ -164,7 +175,8 @@ COMMANDS = (
             option("--no-view", action="store_true", help="print log lines, not the live screen"),
         ),
         "On a terminal it shows a live screen, elsewhere log lines. The demo goes on where it\n"
-        "stopped, and stays up with a summary after its last session.",
+        "stopped, and stays up with a summary after its last session. Exit code 2 also says that\n"
+        "configuration or ledger need a person first: starting it again is of no use.",
     ),
     Command(
         ("status",),

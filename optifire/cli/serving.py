@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
+import os
 import signal
+import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from optifire.app.listening import listen
 from optifire.app.opening import Overrides, open_service
@@ -19,7 +22,8 @@ from optifire.host.control import ControlServer, handlers_for
 from optifire.workers.wire import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
+    from types import FrameType
     from typing import Any
 
     from optifire.app.service import Service
@@ -28,6 +32,11 @@ if TYPE_CHECKING:
     from optifire.runtime.supervisor import Work
 
 log = logging.getLogger("optifire.service")
+
+#: What asks the service to end: Ctrl-C, systemd, a terminal that is closed.
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Shows the cursor and goes back from the alternate screen (xterm's DECTCEM and 1049).
+LEAVE_SCREEN: Final = b"\x1b[?25h\x1b[?1049l"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ class Wanted:
 
 
 async def serve(home: Home, wanted: Wanted, output: Output) -> None:
-    """Run the service of a home until Ctrl-C or SIGTERM, then let it drain.
+    """Run the service of a home until Ctrl-C, SIGTERM or SIGHUP, then let it drain.
 
     Raises
     ------
@@ -58,7 +67,10 @@ async def serve(home: Home, wanted: Wanted, output: Output) -> None:
         resources.push_async_callback(server.close)
         api = listen(service, resources)
         rooms = {**rooms_of(service), **({} if api is None else {"API": api.run})}
-        _stop_on_signals(service)
+        resources.callback(_stop_on_signals(service, screen=wanted.screen))
+        if not wanted.screen:
+            faulthandler.enable(output.stderr)  # where it stood, when the watchdog ends it
+            resources.callback(faulthandler.disable)
         await _run(service, rooms, _show(service, home, wanted, output))
 
 
@@ -91,14 +103,33 @@ async def _show(service: Service, home: Home, wanted: Wanted, output: Output) ->
         log.warning("nothing is shown any more: %s", error)
 
 
-def _stop_on_signals(service: Service) -> None:
-    """Drain at the first signal; the second one ends the process as it would any other."""
+def _stop_on_signals(service: Service, *, screen: bool) -> Callable[[], None]:
+    """Drain at the first signal; the second one ends the process as it would any other.
+
+    That holds while the event loop stands, too: handlers are called between two steps of whatever
+    the main thread does. Gives what puts the handlers back that were there before.
+    """
     loop = asyncio.get_running_loop()
+    before = {each: signal.getsignal(each) for each in SIGNALS}
 
-    def stop() -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(each)
-        service.stop()
+    def stop(_: int, __: FrameType | None) -> None:
+        for each in SIGNALS:
+            signal.signal(each, _end_now if screen else signal.SIG_DFL)
+        loop.call_soon_threadsafe(service.stop)
 
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop)
+    for each, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(each, stop)
+
+    def restore() -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    return restore
+
+
+def _end_now(number: int, _: FrameType | None) -> None:
+    """Give the terminal back as it was, and end by the signal."""
+    os.write(sys.stdout.fileno(), LEAVE_SCREEN)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

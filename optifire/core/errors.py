@@ -69,7 +69,11 @@ class NeverWrittenError(StoreError):
     """It can never be written, however often it is tried: a row has ended, or a start is over."""
 
 
-class DamagedError(StoreError):
+class UnfitError(StoreError):
+    """No service can have this ledger until a person acts: it is newer, or half restored."""
+
+
+class DamagedError(UnfitError):
     """The ledger or a large value of it is damaged: only a backup helps."""
 
 

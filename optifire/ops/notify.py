@@ -1,4 +1,4 @@
-"""Telling systemd how the service is: ready, stopping, alive, and one line of status.
+"""Telling systemd how the service is: ready, reloading, stopping, alive, and a line of status.
 
 Source: sd_notify(3) and systemd.exec(5); a datagram of ``KEY=value`` lines to NOTIFY_SOCKET.
 """
@@ -50,6 +50,13 @@ class Notifier:
     def watchdog(self) -> bool:
         """Say that the service is alive; wanted at least every half of `watchdog_s`."""
         return self._send("WATCHDOG=1")
+
+    def reloading(self, monotonic_s: float) -> bool:
+        """Say that the configuration is being read again, at this many monotonic seconds.
+
+        `ready` must follow, also when nothing was taken over.
+        """
+        return self._send("RELOADING=1", f"MONOTONIC_USEC={monotonic_s * MICROSECONDS:.0f}")
 
     def stopping(self, status: str = "") -> bool:
         """Say that the service is on its way down."""

@@ -126,14 +126,17 @@ def on_files(limit: int) -> Iterator[Offer]:
 
 
 def on_clock(
-    now: dt.datetime, newest: dt.datetime | None, *, synchronised: bool
+    now: dt.datetime, newest: dt.datetime | None, *, synchronised: bool | None
 ) -> Iterator[Offer]:
     """Check that the clock is kept right and has not gone back behind the files here."""
     if newest is not None and newest - now > CLOCK_SLACK:
         message = f"it is {_utc(now)}, yet a file of the service is of {_utc(newest)}"
         remedy = "Set the clock, before the service takes the past for the present"
         yield Offer("clock", "error", "the system clock", message, remedy)
-    if not synchronised:
+    if synchronised is None:
+        message = "a filter of system calls keeps this program from asking whether it is kept right"
+        yield Offer("clock", "note", "the system clock", message)
+    elif not synchronised:
         message = "nothing keeps the clock synchronised, so the market's hours may be missed"
         remedy = "Run systemd-timesyncd, chrony or ntpd"
         yield Offer("clock", "warning", "the system clock", message, remedy)

@@ -65,6 +65,8 @@ class SystemClock:
         self._timer = timer
         self._woken = False
         self._bell = asyncio.Event()
+        #: How often `wait` has looked at the time: without an end of it, once a heartbeat.
+        self.beats = 0
         timer.start(self._bell.set)
 
     def now(self) -> datetime:
@@ -76,6 +78,7 @@ class SystemClock:
         self._timer.arm(until)
         while True:
             now = self.now()
+            self.beats += 1
             self._bell.clear()
             if self._woken or (until is not None and now >= until):
                 self._woken = False

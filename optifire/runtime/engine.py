@@ -34,6 +34,7 @@ from optifire.runtime.supervisor import Report, Supervisor, Work
 if TYPE_CHECKING:
     from optifire.core.ledger import EventRow, NoteRow
     from optifire.core.schedule import Schedule
+    from optifire.runtime.stage import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,11 @@ class Engine:
     def finished(self) -> bool:
         """Whether nothing is due any more before the last instant."""
         return self._orchestrator.finished
+
+    @property
+    def place(self) -> Place:
+        """Where the loop of the schedule stands."""
+        return self._orchestrator.place
 
     def tell(self, firing: Firing) -> None:
         """Give a session event to a job that handles events."""

@@ -15,6 +15,7 @@ from optifire.core.run import Reason, RunKey, RunKind
 from optifire.core.session import SESSION_EVENTS
 from optifire.runtime.cycle import Cycle, CycleEnd
 from optifire.runtime.idle import Idling
+from optifire.runtime.stage import Place, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -80,9 +81,18 @@ class Orchestrator:
         #: Whether nothing is due any more before the last instant.
         self.finished = False
         self._idling = Idling(conductor)
+        #: Where the loop stands.
+        self.place = Place()
 
     async def run(self) -> None:
         """Run until `stop`, or until nothing is due any more before ``until``."""
+        try:
+            await self._go_on()
+        finally:
+            self.place.move(Stage.OVER)
+
+    async def _go_on(self) -> None:
+        """Turn ticks into cycles, one after another."""
         clock = self._conductor.parts().clock
         since = clock.now()
         while True:
@@ -90,6 +100,7 @@ class Orchestrator:
             self.finished = wanted is None and self._until is not None
             if self.finished and not self._stay:
                 return
+            self.place.move(Stage.CLOCK)
             now = await clock.wait(wanted)
             if self._stopping.is_set():
                 return
@@ -122,6 +133,7 @@ class Orchestrator:
         """Write spans and notes down and start one cycle for each (due, turn)."""
         owed = self._told(owed)
         if owed.spans or notes:
+            self.place.move(Stage.RECORD)
             batch = Batch(runs=[span_row(span) for span in owed.spans], notes=list(notes))
             await self._unless_stopped(self._conductor.spawn("record", self._write(batch)))
         for firings in cycles_of(owed.firings):
@@ -132,6 +144,7 @@ class Orchestrator:
             if not idle:
                 self._idling.other(running)
             if self._in_step:
+                self.place.move(Stage.CYCLE)
                 await self._unless_stopped(running)
             if self._stopping.is_set():
                 return

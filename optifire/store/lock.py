@@ -8,7 +8,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from optifire.core.errors import LockedError, StoreError
+from optifire.core.errors import LockedError, StoreError, UnfitError
 from optifire.store.codec import iso
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class LedgerLock:
                 if file.read(len(_MAGIC)) == _MAGIC:
                     return
             what = "this file is not a SQLite database"
-        raise StoreError(
+        raise UnfitError(
             f"{what}, so it cannot be a ledger",
             where=str(self._ledger),
             remedy="Name another file, or restore the ledger from a backup",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from optifire.core.errors import StoreError
+from optifire.core.errors import UnfitError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,13 +41,13 @@ def migrations() -> tuple[Migration, ...]:
 def version_of(connection: sqlite3.Connection, path: Path | str) -> int:
     """Give the version of a ledger, 0 for an empty file.
 
-    Raises `StoreError` for a database that is something else.
+    Raises `UnfitError` for a database that is something else.
     """
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     application: int = connection.execute("PRAGMA application_id").fetchone()[0]
     tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if tables and application != APPLICATION_ID:
-        raise StoreError(
+        raise UnfitError(
             "this SQLite file is not a ledger of OptiFIRE",
             where=str(path),
             remedy="Name another file",
@@ -56,9 +56,9 @@ def version_of(connection: sqlite3.Connection, path: Path | str) -> int:
 
 
 def check_version(version: int, newest: int, path: Path | str) -> None:
-    """Raise `StoreError` naming both versions when a ledger is newer than the code."""
+    """Raise `UnfitError` naming both versions when a ledger is newer than the code."""
     if version > newest:
-        raise StoreError(
+        raise UnfitError(
             f"the ledger has version {version}, this program knows versions up to {newest}",
             where=str(path),
             remedy="Use the newer program that wrote it, or restore the copy made before that",

@@ -187,6 +187,10 @@ class SqliteStore:
         writer.put(job)
         return await job.future
 
+    def ping(self) -> asyncio.Future[object]:
+        """Ask the writer for a sign: the answer comes when it has done all that is queued."""
+        return self._open_writer().ask(lambda: None)
+
     async def snapshot(self) -> Snapshot:
         """Hold the tables as they are after every commit that was given so far."""
         self._open_writer()

@@ -6,7 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-from optifire.core.errors import StoreError
+from optifire.core.errors import UnfitError
 from optifire.store.blobs import blobs_of
 from optifire.store.syncing import sync, write_durably
 
@@ -20,9 +20,9 @@ def marker_of(path: Path) -> Path:
 
 
 def refuse_half_swapped(path: Path) -> None:
-    """Raise `StoreError` when a swap was broken off: nobody may begin an empty ledger then."""
+    """Raise `UnfitError` when a swap was broken off: nobody may begin an empty ledger then."""
     if marker_of(path).exists():
-        raise StoreError(
+        raise UnfitError(
             "a restore of this ledger was broken off half-way",
             where=str(path),
             remedy="Give the same `optifire restore` again; nothing is lost",

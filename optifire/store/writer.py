@@ -76,9 +76,13 @@ class Writer:
 
     async def call(self, work: Callable[[], object]) -> object:
         """Do something on the writer's thread after all that is queued."""
+        return await self.ask(work)
+
+    def ask(self, work: Callable[[], object]) -> asyncio.Future[object]:
+        """Have something done on the writer's thread after all that is queued; gives its answer."""
         future: asyncio.Future[object] = self._loop.create_future()
         self._queue.put(Task(work, future))
-        return await future
+        return future
 
     def end(self) -> None:
         """Let the thread end when it has done all that is queued."""

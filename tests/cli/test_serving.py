@@ -157,6 +157,6 @@ def test_a_configuration_that_cannot_be_keeps_the_service_from_starting(
 ) -> None:
     (home / "configs" / "config.yaml").write_text("demo: {pace: fast}\n", encoding="utf-8")
     said = optifire("--home", home, "up", "--json")
-    assert said.code == 1
+    assert said.code == 2
     assert "config.yaml:1" in said.error["where"]
     assert not (home / "data" / "optifire.sock").exists()

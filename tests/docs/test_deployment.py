@@ -15,6 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from optifire.app.progress import PATIENCE
+from optifire.app.service import DRAIN_SECONDS
+from optifire.cli.commands_service import NO_RESTART
+from optifire.core.entry import SESSION_GRACE
+
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "optifire.service"
 DOCUMENT = ROOT / "DEPLOYMENT.md"
@@ -66,6 +71,17 @@ def test_the_unit_drains_contains_and_restarts() -> None:
     }
     assert service["Delegate"] == "yes"
     assert service["OOMPolicy"] == "continue"
+
+
+def test_the_unit_gives_a_service_the_time_that_it_takes() -> None:
+    service = service_section()
+    assert int(service["TimeoutStopSec"]) >= 2 * DRAIN_SECONDS
+    assert int(service["WatchdogSec"]) >= 3 * PATIENCE
+    assert 1 <= int(service["RestartSec"]) <= SESSION_GRACE.total_seconds() / 10
+
+
+def test_the_exit_code_that_no_restart_helps_is_the_one_of_up() -> None:
+    assert int(service_section()["RestartPreventExitStatus"]) == NO_RESTART
 
 
 def test_what_would_blind_the_health_monitor_is_not_in_the_unit() -> None:

@@ -86,9 +86,14 @@ def test_the_number_of_open_files(limit: int, expected: list[str]) -> None:
         (NOW + MINUTE, True, []),
         (NOW + 2 * MINUTE, True, ["error"]),
         (NOW, False, ["warning"]),
+        (NOW, None, ["note"]),
     ],
 )
-def test_the_clock(newest: dt.datetime | None, synchronised: bool, expected: list[str]) -> None:  # noqa: FBT001 - a table
+def test_the_clock(
+    newest: dt.datetime | None,
+    synchronised: bool | None,  # noqa: FBT001 - a table
+    expected: list[str],
+) -> None:
     assert levels(asked.on_clock(NOW, newest, synchronised=synchronised)) == expected
 
 

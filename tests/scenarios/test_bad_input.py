@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from optifire.core.run import TERMINAL, RunStatus
+from optifire.store.migrate import APPLICATION_ID
 from trial import Trial, until
 from trial_ledger import is_whole
 
@@ -54,7 +55,7 @@ def test_every_command_says_where_features_yaml_is_wrong(demo: Trial, kind: str)
     text, where, hint = FEATURES[kind]
     demo.features.write_text(text, encoding="utf-8")
     for words in (["up"], ["replay", *DAYS], ["run", "quick"]):
-        error = demo.refused(*words)
+        error = demo.refused(*words, code=2 if words == ["up"] else 1)
         assert where in f"{error['where']} {error['message']}", words
         assert hint in f"{error['message']} {error['remedy']}", words
         assert error["remedy"] or error["message"].count("\n"), words
@@ -75,7 +76,7 @@ def test_a_wrong_setting_of_the_system_is_named_with_its_line(
     demo: Trial, text: str, where: str
 ) -> None:
     (demo.root / "configs" / "config.yaml").write_text(text, encoding="utf-8")
-    error = demo.refused("up")
+    error = demo.refused("up", code=2)
     assert where in f"{error['where']} {error['message']}"
 
 
@@ -271,9 +272,22 @@ def test_a_file_that_is_no_ledger_is_left_as_it_is(demo: Trial, tmp_path: Path) 
     assert letter.read_text(encoding="utf-8") == "Dear reader\n" * 200
 
 
+def test_a_ledger_of_a_newer_version_is_refused_for_good_and_left_as_it_is(demo: Trial) -> None:
+    demo.database.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(demo.database)) as newer:
+        newer.executescript(
+            "PRAGMA journal_mode = WAL; CREATE TABLE later (x);"
+            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 9999;"
+        )
+    before = demo.database.read_bytes()
+    error = demo.refused("up", code=2)
+    assert "version 9999, this program knows versions up to" in error["message"]
+    assert demo.database.read_bytes() == before
+
+
 def test_fresh_begins_anew_where_the_ledger_is_damaged(demo: Trial) -> None:
     demo.database.write_bytes(b"not a database" * 1000)
-    error = demo.refused("up")
+    error = demo.refused("up", code=2)
     assert error["where"] == str(demo.database)
     assert "not a SQLite database" in error["message"]
     with demo.service("--fresh") as service:
