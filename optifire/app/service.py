@@ -104,9 +104,8 @@ class Service:
         self.watchers: list[Callable[[str], None]] = []
         #: Are told each configuration that is taken over.
         self.followers: list[Callable[[Configuration], None]] = []
-        self.pruning = Pruning(
-            home.database(self.environment), recorder.intend, monotonic, real_pause
-        )
+        ledger = home.database(self.environment)
+        self.pruning = Pruning(ledger, recorder.intend, monotonic, real_pause)
         clock = engine.rooms.clock
         self.jumping = Jumping(clock, engine.planner, recorder.intend)
         self.backing = Backing(home, self.environment, lambda: self.configuration.settings)
@@ -117,14 +116,13 @@ class Service:
             clock.now,
             engine.streams.refresh,
         )
-        grounds = grounds_of(home, home.database(self.environment), recorder, engine.rooms)
+        grounds = grounds_of(home, ledger, recorder, engine.rooms)
         self.backfilling = Backfilling(
             grounds, lambda: self.catalog, lambda: self.configuration.settings
         )
         self._meter = Meter(os.getpid(), home.data, monotonic)
         self.vitals = Vitals(self._meter, monotonic, lambda: engine.rooms.slots.most_mb)
         bus.listen(self.vitals.missed.listen)
-        ledger = home.database(self.environment)
         self.metrics = Metrics(engine, placing, self.vitals, self.health, self.environment, ledger)
         bus.listen(self.metrics.runs.listen)
         self.alerting = Alerting(self)
