@@ -5,7 +5,8 @@ That the event loop goes on is shown by who looks here: nobody can on one that s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from optifire.runtime.clock import HEARTBEAT, SystemClock
@@ -61,6 +62,27 @@ class Progress:
             for name, still in self._still.items()
             if still >= self._patience
         ]
+
+
+class Moves:
+    """Tells whoever watches to which state a service goes over: reloading, running, stopping."""
+
+    def __init__(self) -> None:
+        self.watchers: list[Callable[[str], None]] = []
+
+    def tell(self, state: str) -> None:
+        """Say that the service goes over to a state."""
+        for watcher in tuple(self.watchers):
+            watcher(state)
+
+    @asynccontextmanager
+    async def reloading(self, state: Callable[[], str]) -> AsyncIterator[None]:
+        """Say that a reload begins, and at its end which state that has led to."""
+        self.tell("reloading")
+        try:
+            yield
+        finally:
+            self.tell(state())
 
 
 class Echo:

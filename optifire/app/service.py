@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from optifire.app.alerting import Alerting
@@ -16,7 +16,7 @@ from optifire.app.joining import Catalogs, Configuration, read_configuration
 from optifire.app.jumping import Jumping
 from optifire.app.metrics import Metrics
 from optifire.app.pausing import Pausing
-from optifire.app.progress import Progress
+from optifire.app.progress import Moves, Progress
 from optifire.app.pruning import Pruning
 from optifire.app.status import (
     BY_HAND,
@@ -43,7 +43,7 @@ from optifire.store.codec import iso
 from optifire.workers.sandbox import offered
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from optifire.app.placing import Placing
@@ -100,8 +100,7 @@ class Service:
         self._state = "starting"
         #: Whether the parts that everything hangs on go on.
         self.progress = Progress({})
-        #: Are told when it goes over to reloading, running or stopping.
-        self.watchers: list[Callable[[str], None]] = []
+        self.moves = Moves()
         #: Are told each configuration that is taken over.
         self.followers: list[Callable[[Configuration], None]] = []
         ledger = home.database(self.environment)
@@ -142,7 +141,7 @@ class Service:
     def stop(self) -> None:
         """Start nothing more and drain."""
         self._state = "stopping"
-        self._announce("stopping")
+        self.moves.tell("stopping")
         self.engine.stop()
 
     async def run_now(self, plugin_id: str, *, why: str, force: bool = False) -> RunRow:
@@ -179,7 +178,7 @@ class Service:
         files first, in a thread, for its author; without it, who changed a file is told by that
         file, and ``author`` is who asks where nobody changed any.
         """
-        async with self._reloading, self._telling_of_reload():
+        async with self._reloading, self.moves.reloading(lambda: self._state):
             if edit is not None:
                 await asyncio.to_thread(edit)
             try:
@@ -196,20 +195,6 @@ class Service:
                 before, after = self.configuration.texts, configuration.texts
                 author = authors_of(self.home, before, after, self._accepted) or author
             return await self._go_over(configuration, catalog, author)
-
-    @asynccontextmanager
-    async def _telling_of_reload(self) -> AsyncIterator[None]:
-        """Say that a reload begins, and then where that has led to."""
-        self._announce("reloading")
-        try:
-            yield
-        finally:
-            self._announce(self._state)
-
-    def _announce(self, state: str) -> None:
-        """Tell all who watch that it goes over to a state."""
-        for watcher in tuple(self.watchers):
-            watcher(state)
 
     async def _go_over(
         self, configuration: Configuration, catalog: Catalog, author: str

@@ -46,7 +46,7 @@ class Watchdog:
         """Watch until this is cancelled."""
         service = self._service
         self._notifier.ready(service.headline())
-        service.watchers.append(self.enter)
+        service.moves.watchers.append(self.enter)
         try:
             before = told = monotonic()
             while True:
@@ -60,7 +60,7 @@ class Watchdog:
                     told = now
                 before = now
         finally:
-            service.watchers.remove(self.enter)
+            service.moves.watchers.remove(self.enter)
 
     def enter(self, state: str) -> None:
         """Pass on that the service goes over to another state."""

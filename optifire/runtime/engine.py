@@ -34,7 +34,6 @@ from optifire.runtime.supervisor import Report, Supervisor, Work
 if TYPE_CHECKING:
     from optifire.core.ledger import EventRow, NoteRow
     from optifire.core.schedule import Schedule
-    from optifire.runtime.stage import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +150,8 @@ class Engine:
         self._orchestrator = Orchestrator(
             self, in_step=pace.in_step, until=pace.until, stay=pace.stay
         )
+        #: Where the loop of the schedule stands.
+        self.place = self._orchestrator.place
         self.streams = Streams(rooms.live, rooms.clock, self._orchestrator.work, rooms.pauses)
 
     @property
@@ -170,11 +171,6 @@ class Engine:
     def finished(self) -> bool:
         """Whether nothing is due any more before the last instant."""
         return self._orchestrator.finished
-
-    @property
-    def place(self) -> Place:
-        """Where the loop of the schedule stands."""
-        return self._orchestrator.place
 
     def tell(self, firing: Firing) -> None:
         """Give a session event to a job that handles events."""

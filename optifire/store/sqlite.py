@@ -119,7 +119,7 @@ class SqliteStore:
         last = connection.execute(query("last_start")).fetchone()
         clean = last is None or bool(last[1])
         if not clean:
-            self._check(connection)
+            check_whole(connection, self.path)
         guard = Guard()
         guard.install(connection)
         transactor = Transactor(connection, guard, self._blobs, self.path, journal=self._journal)
@@ -133,16 +133,6 @@ class SqliteStore:
         writer.transactor = transactor
         writer.between = self._between
         return read_recovered(connection, self._blobs, start=transactor.start, clean=clean)
-
-    def _check(self, connection: sqlite3.Connection) -> None:
-        """Look the file over after an unclean end."""
-        found = [line for (line,) in connection.execute("PRAGMA quick_check(5)")]
-        if found != ["ok"]:
-            raise DamagedError(
-                f"the file is damaged: {'; '.join(found)}",
-                where=str(self.path),
-                remedy="Take a backup back: `optifire restore NAME`",
-            )
 
     def _explain(self, error: BaseException) -> BaseException:
         if isinstance(error, OptifireError):
@@ -253,3 +243,14 @@ class SqliteStore:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Look a ledger over after an unclean end; raises `DamagedError` with what was found."""
+    found = [line for (line,) in connection.execute("PRAGMA quick_check(5)")]
+    if found != ["ok"]:
+        raise DamagedError(
+            f"the file is damaged: {'; '.join(found)}",
+            where=str(path),
+            remedy="Take a backup back: `optifire restore NAME`",
+        )

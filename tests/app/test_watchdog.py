@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from optifire.app.progress import PATIENCE, Echo, Progress, Sign, schedule_sign
+from optifire.app.progress import PATIENCE, Echo, Moves, Progress, Sign, schedule_sign
 from optifire.app.watchdog import Watchdog
 from optifire.core.errors import StoreError
 from optifire.core.firing import Owed, Span
@@ -239,7 +239,7 @@ class Stub:
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.watchers: list[Callable[[str], None]] = []
+        self.moves = Moves()
 
     def headline(self) -> str:
         return "well"
@@ -326,7 +326,7 @@ async def test_moves_of_the_service_are_told_at_once(listener: tuple[str, socket
     watched = Watched(*listener, {})
     keeping = asyncio.create_task(watched.watchdog.keep())
     await watched.until("WATCHDOG=1")
-    (enter,) = watched.service.watchers
+    enter = watched.service.moves.tell
     enter("reloading")
     while not (said := await watched.next()).startswith("RELOADING=1\nMONOTONIC_USEC="):
         assert said == "WATCHDOG=1"
@@ -337,4 +337,4 @@ async def test_moves_of_the_service_are_told_at_once(listener: tuple[str, socket
     await watched.until("STOPPING=1\nSTATUS=draining: runs in progress have ten seconds to end")
     keeping.cancel()
     await asyncio.wait([keeping])
-    assert watched.service.watchers == []
+    assert watched.service.moves.watchers == []
