@@ -1,24 +1,28 @@
 """DEPLOYMENT.md and the unit: followed line by line, and its command started as systemd would."""
 
 import configparser
+import json
 import os
 import re
 import shlex
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from optifire import __version__
 from optifire.app.progress import PATIENCE
 from optifire.app.service import DRAIN_SECONDS
 from optifire.cli.commands_service import NO_RESTART
 from optifire.core.entry import SESSION_GRACE
+from optifire.store.migrate import migrations
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "optifire.service"
@@ -132,14 +136,28 @@ def test_the_units_command_says_ready_alive_and_stopping(tmp_path: Path) -> None
 
 # --- the document -----------------------------------------------------------------------------
 
-#: What the steps call that only root on a machine with systemd has; each notes that it was called.
+#: What the steps call that only root has; each does what it can without.
 SHIMS = {
     "sudo": '[ "$1" = -u ] && shift 2\nexec "$@"',
-    "systemctl": 'echo "systemctl $*" >>"$CALLS"',
+    "systemctl": f'echo "systemctl $*" >>"$CALLS"\nexec {sys.executable} '
+    f'{ROOT}/scripts/fake_systemctl.py "$PLACE" "$@"',
     "useradd": 'echo "useradd $*" >>"$CALLS"',
     # Gives the folder to nobody else, since there is no other user.
     "install": 'while [ $# -gt 1 ]; do shift; done\nmkdir -p "$1"',
 }
+#: Where the packages of this environment are; links to other folders count, as pip leaves some.
+SITES = " ".join(each for each in sys.path if each.endswith("site-packages"))
+#: What stands for the set-up of a release, which installs packages for minutes: an environment of
+#: its own with the packages at hand and with this release's code before them.
+SET_UP = f"""\
+cd "$(dirname "$0")/.."
+{sys.executable} -m venv --without-pip .venv
+site=$(echo .venv/lib/python*/site-packages)
+printf '%s\\n' "$PWD" {SITES} >$site/release.pth
+printf '%s\\n' "#!$PWD/.venv/bin/python" 'import sys' 'from optifire.cli.main import main' \\
+  'sys.exit(main())' >.venv/bin/optifire
+chmod +x .venv/bin/optifire
+"""
 
 
 class Place:
@@ -153,28 +171,59 @@ class Place:
             (folder / name).mkdir(parents=True)
         for name, body in SHIMS.items():
             self._program(folder / "shims" / name, body)
-        # The real set-up installs packages for minutes; here it lends the environment at hand.
-        lend = f'cd "$(dirname "$0")/.." && ln -s {PROGRAM.parent.parent} .venv'
-        self._program(folder / "optifire/scripts/setup", lend)
+        self._program(folder / "optifire/scripts/setup", SET_UP)
         shutil.copy(UNIT, folder / "optifire/deploy")
+        ignored = shutil.ignore_patterns("tests")
+        shutil.copytree(ROOT / "optifire", folder / "optifire/optifire", ignore=ignored)
 
     @property
     def home(self) -> Path:
         return self.folder / "var/lib/optifire"
 
+    @property
+    def journal(self) -> str:
+        return (self.folder / "journal").read_text(encoding="utf-8")
+
+    def make_release(self, version: str) -> int:
+        """Make the checkout a newer release that changes the ledger; gives the ledger's version."""
+        package = self.folder / "optifire/optifire"
+        init = package / "__init__.py"
+        text = init.read_text(encoding="utf-8").replace(__version__, version)
+        init.write_text(text, encoding="utf-8")
+        number = migrations()[-1].version + 1
+        step = package / f"store/migrations/{number:04}_trial.sql"
+        step.write_text("CREATE TABLE trial (x INTEGER) STRICT;\n", encoding="utf-8")
+        return number
+
+    def ledger_version(self) -> int:
+        with closing(sqlite3.connect(self.home / "data/paper.db")) as ledger:
+            version: int = ledger.execute("PRAGMA user_version").fetchone()[0]
+        return version
+
+    def optifire(self, *words: str) -> str:
+        """Give a command of the release in use, which must succeed."""
+        program = self.folder / "opt/optifire/current/.venv/bin/optifire"
+        done = subprocess.run(
+            [program, "--home", self.home, *words], capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
     def _program(self, path: Path, body: str) -> None:
         path.write_text(f"#!/bin/bash\nset -e\n{body}\n", encoding="utf-8")
         path.chmod(0o755)
 
-    def follow(self, *steps: str) -> None:
-        """Run blocks of the document one after the other in one shell."""
-        script = "\n".join(steps)
+    def follow(self, *steps: str, code: int = 0) -> None:
+        """Run blocks of the document one after the other in one shell, which keeps its names."""
+        kept = self.folder / "names"
+        script = "\n".join(["set -a", f"[ ! -e {kept} ] || . {kept}", *steps])
         for place in ("/opt/optifire", "/var/lib/optifire", "/var/backups", "/etc/systemd"):
             script = script.replace(place, f"{self.folder}{place}")
+        script += f"\ndeclare -p VERSION NEW STAMP NAME 2>/dev/null >{kept} || true"
         environ = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name[:9] != "OPTIFIRE_"},
             "PATH": f"{self.folder / 'shims'}:{os.environ['PATH']}",
             "CALLS": str(self.calls),
+            "PLACE": str(self.folder),
         }
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
@@ -184,7 +233,7 @@ class Place:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == code, f"{done.stdout}{done.stderr}"
 
 
 def steps() -> dict[str, list[str]]:
@@ -194,33 +243,65 @@ def steps() -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.follow("[ ! -e pid ] || systemctl stop optifire")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.row("O007")
+@pytest.mark.timeout(240)
 def test_the_steps_install_back_up_restore_upgrade_and_roll_back(place: Place) -> None:
     by_section = steps()
+    place.follow(*by_section["Install"], *by_section["Day by day"])
+    assert json.loads(place.optifire("status", "--json"))["environment"] == "paper"
+    assert json.loads(place.optifire("health", "--json"))["live"]
+    old = place.ledger_version()
+
     change = "echo '# changed' >>/var/lib/optifire/configs/config.yaml"
-    place.follow(
-        *by_section["Install"],
-        *by_section["Day by day"],
-        *by_section["Back up"],
-        change,
-        *by_section["Restore"],
-        *by_section["Upgrade"],
-        *by_section["Roll back"],
-    )
-    features = (place.home / "configs/features.yaml").read_text(encoding="utf-8")
-    assert "environment: paper" in features
-    assert "# changed" not in (place.home / "configs/config.yaml").read_text(encoding="utf-8")
-    before = place.folder / "var/lib/optifire.before/configs/config.yaml"
-    assert "# changed" in before.read_text(encoding="utf-8")
-    assert (place.folder / "opt/optifire/current").readlink().name == "0.1.0"
-    assert (place.folder / "etc/systemd/system/optifire.service").is_file()
-    calls = place.calls.read_text(encoding="utf-8").splitlines()
-    assert calls.count("systemctl start optifire") == 4
-    assert calls.count("systemctl stop optifire") == 4
+    place.follow(*by_section["Back up"], change, *by_section["Restore"])
+    config = place.home / "configs/config.yaml"
+    assert "# changed" not in config.read_text(encoding="utf-8")
+    (kept,) = (place.home).glob("configs.before-*/config.yaml")
+    assert "# changed" in kept.read_text(encoding="utf-8")
+    assert json.loads(place.optifire("status", "--json"))["state"] == "running"
+    assert list(place.folder.glob("var/backups/optifire/backups/paper-*/ledger.db"))
+
+    new = place.make_release("0.2.0")
+    place.follow(*by_section["Upgrade"])
+    assert place.optifire("--version") == "optifire 0.2.0\n"
+    assert (place.ledger_version(), new) == (old + 1, old + 1)
+    assert (place.home / f"data/paper.db.bak-{old}").is_file()
+    record = json.loads(place.optifire("run", "infra_heartbeat", "--json"))
+    assert record["status"] == "succeeded"
+
+    back, take_home_back, start = by_section["Roll back"]
+    place.follow(back)
+    place.follow(start, code=1)
+    assert (place.folder / "ended").read_text(encoding="ascii") == "2"
+    refusal = f"the ledger has version {new}, this program knows versions up to {old}"
+    assert refusal in place.journal
+    assert place.ledger_version() == new
+    place.follow(take_home_back, start)
+    assert place.optifire("--version") == f"optifire {__version__}\n"
+    assert place.ledger_version() == old
+    assert json.loads(place.optifire("status", "--json"))["state"] == "running"
+    ran = json.loads(place.optifire("runs", "--json"))
+    assert record["run_id"] not in {one["run_id"] for one in ran}
+    newer = place.folder / "var/lib/optifire.newer/data/paper.db"
+    assert newer.is_file()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+def test_a_rollback_of_a_release_that_left_the_ledger_alone_needs_no_backup(place: Place) -> None:
+    by_section = steps()
+    place.follow(*by_section["Install"], *by_section["Upgrade"])
+    record = json.loads(place.optifire("run", "infra_heartbeat", "--json"))
+    back, _, start = by_section["Roll back"]
+    place.follow(back, start)
+    ran = json.loads(place.optifire("runs", "--json"))
+    assert record["run_id"] in {one["run_id"] for one in ran}
 
 
 def test_every_section_with_steps_is_followed() -> None:
