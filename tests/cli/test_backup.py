@@ -102,7 +102,7 @@ def test_a_service_starts_from_a_restored_ledger_and_goes_on(
     with (home / "data" / "demo.db").open("r+b") as file:  # the ledger is lost
         file.truncate(10_000)
     refused = optifire("--home", home, "up", "--no-view", "--json")
-    assert refused.code == 1
+    assert refused.code == 2
     assert refused.error["type"] == "DamagedError"
     assert f"optifire restore {name}" in refused.error["remedy"]
     done = optifire("--home", home, "restore", name, "--yes", "--json")

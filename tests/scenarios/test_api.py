@@ -268,7 +268,7 @@ def test_an_api_in_clear_text_is_not_bound_where_others_can_reach_it(
 ) -> None:
     trial = Trial(tmp_path / "home")
     trial.configure(api={"enabled": True, "port": 0, **said})
-    error = trial.refused("up", "--no-view")
+    error = trial.refused("up", "--no-view", code=2)
     assert "config.yaml" in error["where"] + error["message"]
     assert not trial.home.first_token.exists()
 

@@ -8,7 +8,8 @@ from typing import Final
 from trial import Trial
 
 DAY: Final = "2018-01-29"
-COMMANDS: Final = (["up", "--no-view"], ["runs"], ["backup"])
+#: Commands, and the exit code of each: a new start of the service would be of no use.
+COMMANDS: Final = ((["up", "--no-view"], 2), (["runs"], 1), (["backup"], 1))
 
 
 def cut(ledger: Path) -> None:
@@ -37,7 +38,7 @@ def test_every_command_names_it_with_what_to_do_and_changes_nothing_of_it(trial:
     ):
         harm(trial.database)
         harmed = trial.database.read_bytes()
-        errors = [trial.refused(*words) for words in COMMANDS]
+        errors = [trial.refused(*words, code=code) for words, code in COMMANDS]
         assert {error["where"] for error in errors} == {str(trial.database)}
         assert [error for error in errors if said not in error["message"]] == []
         assert remedy in errors[0]["remedy"]
