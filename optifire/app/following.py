@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -51,8 +52,9 @@ class LedgerEvents:
         return Span(found.name, found.first, found.last)
 
     async def page(self, after: int, limit: int) -> Sequence[Event]:
-        """Give the events behind a place, oldest first."""
-        return [event_of(entry) for entry in await self._journal.page(after, limit)]
+        """Give the events behind a place, oldest first; made in a thread, as their rows are."""
+        entries = await self._journal.page(after, limit)
+        return await asyncio.to_thread(lambda: [event_of(entry) for entry in entries])
 
 
 def event_of(entry: JournalEntry) -> Event:

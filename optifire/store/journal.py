@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -80,9 +81,12 @@ class JournalReader:
         return JournalSpan(*(await self._file.rows(query("journal_span")))[0])
 
     async def page(self, after: int, limit: int) -> Sequence[JournalEntry]:
-        """Give the entries behind a place, oldest first."""
+        """Give the entries behind a place, oldest first.
+
+        They are made in a thread: hundreds of them would keep an event loop for milliseconds.
+        """
         found = await self._file.rows(query("journal_after"), (after, limit))
-        return [_entry(row) for row in found]
+        return await asyncio.to_thread(lambda: [_entry(row) for row in found])
 
 
 def _entry(row: Row) -> JournalEntry:
