@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """Jobs that are due at the same instants, and the next of these."""
+    """Jobs that are due at the same instants, the next of these, and the last handed out."""
 
     schedule: Schedule
     #: How long after its instant an idle occurrence is handed out.
     delay: timedelta
     jobs: list[Job] = field(default_factory=list)
     upcoming: Due | None = None
+    passed: datetime | None = None
 
     @property
     def release(self) -> datetime:
@@ -105,6 +106,7 @@ class Planner:
         self._idle_delay = idle_delay
         self._done = done
         self._since = dict(since or {})
+        self._start = start
         #: How far the record went at the start; ahead of it when the clock has gone back.
         self.reached = max(self._since.values(), default=start)
         self._begun = False
@@ -179,7 +181,17 @@ class Planner:
         A job among ``known`` goes on where it was; any other starts at its next occurrence.
         """
         jobs = list(jobs)
-        since = {job.plugin_id: self._accounted(job) for job in jobs if job.plugin_id in known}
+        over = {
+            job.plugin_id: lane
+            for lane in self._lanes
+            if lane.upcoming is None
+            for job in lane.jobs
+        }
+        since = {
+            job.plugin_id: self._accounted(job, over.get(job.plugin_id))
+            for job in jobs
+            if job.plugin_id in known
+        }
         following = Planner(
             jobs,
             start=max(now, self._cursor),
@@ -191,9 +203,15 @@ class Planner:
         following._extra = list(self._extra)
         return following
 
-    def _accounted(self, job: Job) -> datetime:
-        """Give the due instant up to which the occurrences of a job have been handed out."""
+    def _accounted(self, job: Job, over: _Lane | None) -> datetime:
+        """Give the due instant up to which the occurrences of a job have been handed out.
+
+        Where its lane is ``over`` no more were known: its calendar's table may have ended before
+        the present, and a longer one has those since then.
+        """
         reached = self._cursor - _delay(job.schedule, self._idle_delay)
+        if over is not None and over.schedule.entries == job.schedule.entries:
+            reached = min(reached, over.passed or self._start)
         since = self._since.get(job.plugin_id)
         if self._begun:
             return reached if since is None else max(since, reached)
@@ -260,6 +278,7 @@ class Planner:
         due = lane.upcoming
         while due is not None and _release(due, lane.delay) <= now:
             dues.append(due)
+            lane.passed = due.instant
             due = lane.schedule.next_known(due.instant)
         self._queue(lane, due)
         return dues

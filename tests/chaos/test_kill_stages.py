@@ -60,12 +60,12 @@ def test_whoever_is_killed_at_whatever_stage_each_run_ends_as_its_effects_allow(
     assert starts == 1 + sum(whom == "service" for _, whom in fates.values())
     trial.check(begin, end)
     rows = {str(row.run_id): row for row in trial.runs(trial.ledger)}
-    ended = {key: (rows[key].status, rows[key].attempts) for key in fates}
-    assert {f"{key} {fates[key]}": end for key, end in ended.items()} == {
-        f"{key} {point}": expected(*point, key.split("@")[0]) for key, point in fates.items()
-    }
-    others = [row for key, row in rows.items() if key not in fates]
-    assert [row for row in others if (row.status, row.attempts) != (DONE, 1)] == []
+    put_off = {key for key, row in rows.items() if row.reason and row.reason.code == "not started"}
+    assert len(put_off) <= points // 20  # where zygotes die one after the other, for a while
+    assert put_off.isdisjoint(noted(trial.faults / "effects.txt"))
+    ended = {key: (row.status, row.attempts) for key, row in rows.items() if key not in put_off}
+    wanted = {key: expected(*point, key.split("@")[0]) for key, point in fates.items()}
+    assert {key: ends for key, ends in ended.items() if ends != wanted.get(key, (DONE, 1))} == {}
 
 
 def drawn(trial: Faulty, points: int, begin: str, end: str) -> Mapping[str, tuple[str, str]]:

@@ -240,6 +240,29 @@ def test_what_has_its_record_is_not_owed_again_by_a_clock_that_went_back() -> No
     assert owed(planner, NOON + 3 * MINUTE) == ["a@20181123T120300Z", "b@20181123T120300Z"]
 
 
+def test_a_table_that_ends_stops_nobody_else_and_a_longer_one_goes_on_where_it_ended() -> None:
+    more = [*DAYS, date(2018, 11, 26), date(2018, 11, 27)]
+    longer = replace(
+        WEEK,
+        horizon=date(2018, 11, 28),
+        dates=more,
+        opens=[datetime(d.year, d.month, d.day, 14, 30, tzinfo=UTC) for d in more],
+        closes=[datetime(d.year, d.month, d.day, 21, tzinfo=UTC) for d in more],
+    )
+    daily, before, after = (
+        job("daily", "0 12 * * *"),
+        job("opens", "@open", WEEK),
+        job("opens", "@open", longer),
+    )
+    planner = Planner([daily, before], start=NOON)
+    assert owed(planner, WEEK.opens[-1]) == ["opens@20181123T143000Z"]
+    late = NOON + timedelta(days=3, hours=5)
+    assert owed(planner, late) == ["daily coalesced 2", "daily@20181126T120000Z"]
+    planner = planner.successor([daily, after], {daily.plugin_id, after.plugin_id}, late)
+    assert owed(planner, late) == ["opens missed 1"]
+    assert owed(planner, longer.opens[-1]) == ["daily@20181127T120000Z", "opens@20181127T143000Z"]
+
+
 def test_what_is_coming_is_listed_by_instant_and_id_up_to_a_number() -> None:
     planner = Planner([job("b", "interval_1m"), job("a", "interval_2m")], start=NOON)
     ahead = planner.upcoming(NOON + 2 * MINUTE)
