@@ -106,7 +106,8 @@ def broken(text: str, chance: random.Random) -> str:
 
 
 Disaster = Callable[[Faulty, Service, random.Random], None]
-ALL: Final[tuple[Disaster, ...]] = (stop, fill_disk, fill_ledger, lock, rewrite)
+QUICK: Final[tuple[Disaster, ...]] = (stop, fill_disk, fill_ledger, rewrite)
+ALL: Final[tuple[Disaster, ...]] = (*QUICK, lock)
 
 
 def reasons(service: Service, words: str) -> list[str]:
@@ -114,15 +115,17 @@ def reasons(service: Service, words: str) -> list[str]:
     return [each for each in service.status()["health"]["reasons"] if words in each]
 
 
+@pytest.mark.row("O005")
 @pytest.mark.parametrize(
-    ("rounds", "rewrites"),
+    ("kinds", "rounds", "rewrites"),
     [
-        pytest.param(1, 0, marks=pytest.mark.timeout(240)),
-        pytest.param(10, 1000, marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
+        pytest.param(QUICK, 1, 0, marks=pytest.mark.timeout(240)),
+        pytest.param(ALL, 10, 1000, marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
     ],
+    ids=["sample", "whole"],
 )
 def test_whatever_befalls_a_service_it_goes_on_and_every_occurrence_has_its_one_record(
-    tmp_path: Path, rounds: int, rewrites: int
+    tmp_path: Path, kinds: tuple[Disaster, ...], rounds: int, rewrites: int
 ) -> None:
     trial = Faulty(tmp_path / "home", words=WORDS, environment="paper")
     trial.plugin("visitor", plan={"schedule": "interval_1s"})
@@ -130,7 +133,7 @@ def test_whatever_befalls_a_service_it_goes_on_and_every_occurrence_has_its_one_
     with trial.service() as service:
         until_works(trial, wall_now())
         for _ in range(rounds):
-            for disaster in chance.sample(ALL, len(ALL)):
+            for disaster in chance.sample(kinds, len(kinds)):
                 disaster(trial, service, chance)
                 until_works(trial, wall_now())
         if rewrites:

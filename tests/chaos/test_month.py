@@ -127,6 +127,7 @@ def check_every_occurrence_counts(trial: Programmed, words: Mapping[str, str], d
     assert all(old <= LEAST for old in kept_long(trial.database))
 
 
+@pytest.mark.row("O040")
 @pytest.mark.parametrize(
     "days",
     [
