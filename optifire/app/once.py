@@ -14,6 +14,7 @@ from optifire.app.residing import Residing
 from optifire.app.status import BY_HAND, manual_note
 from optifire.app.working import worker_settings
 from optifire.core.errors import NotFoundError, StateError
+from optifire.core.held import Holds
 from optifire.core.job import Placement
 from optifire.core.ledger import Batch
 from optifire.runtime.blackboard import Blackboard
@@ -66,7 +67,8 @@ async def run_once(
         )
         resources.push_async_callback(isolated.stop)
         await isolated.start()
-        catalogs = Catalogs(home, isolated, missing(offered()))
+        layers = offered()
+        catalogs = Catalogs(home, isolated, missing(layers))
         catalog = await catalogs.build(configuration)
         _require(catalog, plugin_id, at)
         clock: Clock
@@ -90,7 +92,7 @@ async def run_once(
         rooms = Rooms(
             clock,
             recorder,
-            Runner(workers, clock),
+            Runner(workers, clock, Holds(layers).of),
             board,
             Slots(configuration.settings.system.concurrency_on(os.cpu_count() or 1)),
         )

@@ -27,6 +27,7 @@ from optifire.app.switches import author_since, switch_notes
 from optifire.app.working import worker_settings
 from optifire.core.calendar import Calendar
 from optifire.core.errors import ConfigError, DamagedError
+from optifire.core.held import Holds
 from optifire.core.ledger import Batch, ConfigVersion, NoteRow, Recovered
 from optifire.core.ports import Clock
 from optifire.host.catalog import Catalog
@@ -112,7 +113,8 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
     isolated = IsolatedWorker(workers, groups=groups)
     resources.push_async_callback(isolated.stop)
     await isolated.start()
-    catalogs = Catalogs(home, isolated, missing(offered()))
+    layers = offered()
+    catalogs = Catalogs(home, isolated, missing(layers))
     catalog = await catalogs.build(configuration)
     market = await catalogs.calendars.market(configuration.settings)
     recorded = is_recorded(environment)
@@ -130,6 +132,7 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
         market,
         inline,
         isolated,
+        Holds(layers, group=groups is not None),
         logs,
     )
     service = await opening.service(recorded=recorded)
@@ -153,6 +156,7 @@ class _Opening:
     market: Calendar
     inline: Inline
     isolated: IsolatedWorker
+    holds: Holds
     logs: Logs
 
     async def service(self, *, recorded: bool) -> Service:
@@ -166,7 +170,7 @@ class _Opening:
         rooms = Rooms(
             self.clock,
             recorder,
-            Runner(placing.workers, self.clock),
+            Runner(placing.workers, self.clock, self.holds.of),
             board,
             self._slots(placing),
             tell=residing.tell,

@@ -72,6 +72,8 @@ def show_record(record: Mapping[str, Any], tz: str, output: Output) -> None:
         ("took", _took(record)),
         ("budget", _budget(record)),
         ("worker", record["worker"]),
+        ("held to", _limits(record["held"])),
+        ("sandbox", _layers(record["held"])),
         ("attempts", record["attempt"] if record["attempt"] != 1 else None),
         ("stands for", _span(record, tz)),
         ("note", record["note"]),
@@ -130,6 +132,27 @@ def _pairs(pairs: Iterable[tuple[str, object]], output: Output) -> None:
             text = str(value)
             line = Text.assemble((f"{name:10} ", "bold"), (text, COLOURS.get(text, "")))
             console.print(line, soft_wrap=True)
+
+
+def _limits(held: Mapping[str, Any] | None) -> str | None:
+    """Say where a run was to be stopped, None where nobody knows."""
+    if held is None:
+        return None
+    window = held["cpu_window_s"]
+    cpu = "ms of processor time" + (f" in {window:g} s" if window is not None else "")
+    figures = [
+        (held["cpu_ms"], cpu),
+        (held["mem_mb"], "MB"),
+        (held["wall_s"], "s"),
+        (held["processes"], "processes and threads"),
+    ]
+    said = [f"{figure:,g} {unit}" for figure, unit in figures if figure is not None]
+    return ", ".join([*said, *(["a control group"] if held["group"] else [])])
+
+
+def _layers(held: Mapping[str, Any] | None) -> str | None:
+    """Name the layers of the sandbox around a run, None where nobody knows."""
+    return None if held is None else ", ".join(held["layers"]) or "none"
 
 
 def _took(record: Mapping[str, Any]) -> str:

@@ -21,7 +21,8 @@ class RunRow:
 
     A span (``coalesced``, or a stretch of ``missed``) stands for ``count`` occurrences from
     ``first`` to the key's due; for all others ``count`` is 1. ``trigger`` is the schedule word or
-    event that asked for it, ``pull`` when another job needed it, ``wake`` never.
+    event that asked for it, ``pull`` when another job needed it, ``wake`` never. ``held`` is what
+    it was held to, as JSON (`core.held.Held`); empty when it never started, and in a replay.
     """
 
     key: RunKey
@@ -44,6 +45,7 @@ class RunRow:
     note: str = ""
     first: datetime | None = None
     count: int = 1
+    held: str = ""
 
     def move(self, status: RunStatus, reason: Reason | None = None) -> None:
         """Go to another status; an illegal move raises `StateError` naming both."""

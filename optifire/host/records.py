@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -70,6 +71,7 @@ def record_of(row: RunRow, to_json: ToJson) -> dict[str, Any]:
         "note": row.note,
         "first": maybe_text(row.first),
         "count": row.count,
+        "held": json.loads(row.held) if row.held else None,
     }
 
 

@@ -178,6 +178,7 @@ class Cycle:
         row.inputs = got.inputs
         worker = parts.runner.worker_of(job.placement)
         open_attempt(row, parts.clock, worker.name if worker else job.placement, self._draft.batch)
+        row.held = "" if parts.clock.timeless else parts.runner.held(job)
         if parts.standings is not None:
             parts.standings.start(row)
         stream = node.live.endless and not parts.clock.timeless

@@ -78,7 +78,7 @@ def open_attempt(row: RunRow, clock: Clock, worker: str, batch: Batch) -> None:
 def refuse_attempt(row: RunRow, objection: NonRun, clock: Clock) -> None:
     """Take back an attempt that could not be written ahead: it was never made."""
     row.status, row.attempts = RunStatus.DUE, row.attempts - 1
-    row.started_at, row.worker = None, ""
+    row.started_at, row.worker, row.held = None, "", ""
     row.move(objection.status, objection.reason)
     row.finished_at = clock.now()
 

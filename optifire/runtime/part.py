@@ -45,6 +45,7 @@ class Parting:
         row.version, row.budget, row.inputs = job.version, job.budget, self.row.inputs
         batch = Batch(runs=[row])
         open_attempt(row, parts.clock, self.row.worker, batch)
+        row.held = self.row.held
         row.started_at = began
         batch.attempts.clear()
         ending = close_attempt(firing, row, part, parts, batch)

@@ -20,7 +20,9 @@ from optifire.core.run import Failure, Reason, RunKind, RunStatus
 from optifire.runtime.retry import jitter_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from optifire.core.job import Job
 
 log = logging.getLogger("optifire.runner")
 
@@ -34,11 +36,19 @@ class Runner:
         One worker for each placement that this service offers.
     clock
         Lets the jitter of a job pass.
+    held
+        Says what holds the runs of a job, as text.
     """
 
-    def __init__(self, workers: Mapping[Placement, Worker], clock: Clock) -> None:
+    def __init__(
+        self,
+        workers: Mapping[Placement, Worker],
+        clock: Clock,
+        held: Callable[[Job], str] = lambda _: "",
+    ) -> None:
         self._workers = workers
         self._clock = clock
+        self.held = held
 
     def worker_of(self, placement: Placement) -> Worker | None:
         """Give the worker of a placement, None if there is none here."""

@@ -8,6 +8,7 @@ from optifire.core.errors import NeverWrittenError
 from optifire.store.queries import query
 from optifire.store.rows import (
     DUE,
+    HELD,
     KIND,
     PLUGIN_ID,
     STATUS,
@@ -41,6 +42,9 @@ class Numbering:
         self._last = 0
         #: Plugin -> twice the week last written down for it, plus one when scheduled.
         self._weeks: dict[str, int] = {}
+        #: What runs are held to -> its number, and those that are not written down yet.
+        self._held: dict[str | None, int | None] = {}
+        self._fresh_held: list[Row] = []
         self.reload()
 
     def reload(self) -> None:
@@ -50,6 +54,8 @@ class Numbering:
         }
         self._last = self._connection.execute(query("last_id")).fetchone()[0]
         self._weeks.clear()
+        self._held = {None: None, **dict(self._connection.execute(query("held")))}
+        self._fresh_held = []
         self._mine = {}
 
     def number(self, runs: Sequence[tuple[RunId, Row]]) -> list[Row]:
@@ -60,6 +66,7 @@ class Numbering:
         """
         self._mine = mine = {}
         opened = self._open
+        held = self._held
         numbered: list[Row] = []
         for run_id, row in runs:
             number = opened.get(run_id)
@@ -72,8 +79,20 @@ class Numbering:
                 opened[run_id] = number
             else:
                 opened.pop(run_id, None)
-            numbered.append((*row, number))
+            text = row[HELD]
+            numbered.append((*row[:HELD], held[text] if text in held else self._hold(text), number))
         return numbered
+
+    def _hold(self, text: str) -> int:
+        """Give what no run before was held to a number."""
+        number = self._held[text] = len(self._held)
+        self._fresh_held.append((number, text))
+        return number
+
+    def fresh_held(self) -> list[Row]:
+        """Give the (number, text) that this transaction has to write down."""
+        fresh, self._fresh_held = self._fresh_held, []
+        return fresh
 
     def weeks(self, numbered: Sequence[Row]) -> list[Row]:
         """Give the (plugin, week, scheduled) that may not be written down yet."""

@@ -5,7 +5,8 @@
 INSERT INTO runs (
     plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail, attempts,
     started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
-    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count, id
+    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count, held,
+    id
 )
 VALUES {rows}
 ON CONFLICT (id) DO UPDATE SET
@@ -31,7 +32,15 @@ ON CONFLICT (id) DO UPDATE SET
     failure = excluded.failure,
     note = excluded.note,
     first_us = excluded.first_us,
-    count = excluded.count
+    count = excluded.count,
+    held = excluded.held
+
+-- name: put_held
+INSERT INTO held (id, text)
+VALUES {rows}
+
+-- name: held
+SELECT text, id FROM held
 
 -- name: put_attempts
 INSERT INTO attempts (
@@ -131,7 +140,8 @@ SELECT
     runs.reason_code, runs.reason_detail, runs.attempts, runs.started_us, runs.finished_us,
     runs.worker, runs.cpu_ms, runs.mem_mb, runs.wall_ms, runs.measured, runs.budget_cpu_ms,
     runs.budget_mem_mb, runs.breaches, runs.degraded, NULL, NULL, runs.failure, runs.note,
-    runs.first_us, runs.count, runs.id, journal.seq, journal.status, events.name, events.source,
+    runs.first_us, runs.count, (SELECT held.text FROM held WHERE held.id = runs.held), runs.id,
+    journal.seq, journal.status, events.name, events.source,
     notes.at_us, notes.kind, notes.subject, notes.text
 FROM journal
 LEFT JOIN runs ON journal.run = runs.id
@@ -203,7 +213,8 @@ UPDATE starts SET ended_us = ?, clean = ? WHERE number = ?
 SELECT
     plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail, attempts,
     started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
-    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count, id
+    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count,
+    (SELECT held.text FROM held WHERE held.id = runs.held), id
 FROM runs
 WHERE id IN (SELECT value FROM json_each(?))
 ORDER BY due_us DESC, turn DESC, plugin_id, kind
@@ -212,7 +223,8 @@ ORDER BY due_us DESC, turn DESC, plugin_id, kind
 SELECT
     plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail, attempts,
     started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
-    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count, id
+    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count,
+    (SELECT held.text FROM held WHERE held.id = runs.held), id
 FROM runs
 WHERE (due_us, turn, plugin_id, kind) > (?, ?, ?, ?)
 ORDER BY due_us, turn, plugin_id, kind
@@ -222,7 +234,8 @@ LIMIT ?
 SELECT
     plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail, attempts,
     started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
-    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count, id
+    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count,
+    (SELECT held.text FROM held WHERE held.id = runs.held), id
 FROM runs
 WHERE plugin_id = ? AND due_us = ? AND turn = ? AND kind = ?
 
@@ -266,7 +279,8 @@ ORDER BY due_us DESC, turn DESC, status
 SELECT
     plugin_id, due_us, turn, kind, status, "trigger", version, reason_code, reason_detail, attempts,
     started_us, finished_us, worker, cpu_ms, mem_mb, wall_ms, measured, budget_cpu_ms,
-    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count, id
+    budget_mem_mb, breaches, degraded, outputs, inputs, failure, note, first_us, count,
+    (SELECT held.text FROM held WHERE held.id = runs.held), id
 FROM runs
 WHERE status IN ('due', 'running')
 ORDER BY due_us, turn, plugin_id

@@ -36,7 +36,7 @@ BLOB_LIMIT = 64 * 1024
 
 #: Places in a run's tuple.
 PLUGIN_ID, DUE, TURN, KIND, STATUS, REASON_CODE, REASON_DETAIL = 0, 1, 2, 3, 4, 7, 8
-OUTPUTS, FAILURE, ID = 21, 23, 27
+OUTPUTS, FAILURE, HELD, ID = 21, 23, 27, 28
 #: Places in an attempt's tuple that a rejection changes (see `failed_attempt`).
 ATTEMPT_STATUS, ATTEMPT_CODE, ATTEMPT_DETAIL, ATTEMPT_FAILURE = 1, 5, 6, 11
 
@@ -76,7 +76,7 @@ _text = str.__str__
 
 
 def encode_run(run: RunRow) -> Row:
-    """Give the tuple of a run, without its number.
+    """Give the tuple of a run, without its number, and with the text of what held it.
 
     Outputs above `BLOB_LIMIT` are left out (see `large_outputs`).
     """
@@ -109,6 +109,7 @@ def encode_run(run: RunRow) -> Row:
         codec.clean(run.note),
         maybe_us(run.first),
         run.count,
+        run.held or None,
     )
 
 
@@ -174,6 +175,7 @@ def decode_run(row: Row, large: Mapping[str, Encoded]) -> RunRow:
         note=row[24],
         first=maybe_instant(row[25]),
         count=row[26],
+        held=row[HELD] or "",
     )
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from optifire.store.guard import Guard
     from optifire.store.packed import Packed
 
-RUNS = Insert("put_runs", 28)
+RUNS = Insert("put_runs", 29)
+HELD = Insert("put_held", 2)
 ATTEMPTS = Insert("put_attempts", 14)
 BLOBS = Insert("put_blobs", 2)
 RUN_BLOBS = Insert("put_run_blobs", 3)
@@ -155,6 +156,7 @@ class Transactor:
         if failures:
             runs = _with_failures(runs, failures, rows.failed_run)
         numbered = self._numbers.number(runs)
+        HELD.run(self._connection, self._numbers.fresh_held())
         RUNS.run(self._connection, numbered)
         WEEKS.run(self._connection, self._numbers.weeks(numbered))
         if packed.attempts:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.budget import Measured, Usage
+from optifire.core.held import STREAM_WINDOW
 from optifire.core.limits import MIB
 from optifire.core.ports import Outcome
 from optifire.core.run import Failure, Reason, RunStatus
@@ -33,8 +34,6 @@ STOP_TIMEOUT: Final = 5.0
 #: The hooks by which a plugin begins and ends.
 FIRST: Final = ("initialize", "start")
 LAST: Final = ("stop", "cleanup")
-#: Seconds in which a stream, which never ends, may use the processor time of its budget.
-STREAM_WINDOW: Final = 60.0
 #: A process is replaced when it holds this share of its memory limit after a run, and twice what
 #: it held after its first one: it has grown, and is not just large.
 GROWN: Final = 0.75

@@ -97,6 +97,7 @@ def full_row() -> RunRow:
         note="by hand",
         first=T - MINUTE,
         count=2,
+        held='{"cpu_ms":20.0}',
     )
 
 

@@ -272,6 +272,20 @@ def test_a_run_is_refused_memory_over_its_limit(
     assert "the limit is 64 MB" in record["reason"]
 
 
+def test_the_record_names_the_limits_in_force_and_the_layers(
+    home: Reader, run: Callable[[str], dict[str, Any]]
+) -> None:
+    free, confined = run("starts_a_child"), run("takes_a_little_time")
+    limits = {"cpu_ms": 200, "cpu_window_s": None, "mem_mb": 72, "wall_s": 2, "processes": 64}
+    assert confined["held"] == {**limits, "group": False, "layers": list(offered())}
+    assert free["held"] == {**limits, "cpu_ms": 2000, "group": False, "layers": []}
+    shown = home.give(f"optifire run-info {confined['run_id']}")
+    assert "200 ms of processor time, 72 MB, 2 s, 64 processes and threads" in shown
+    assert f"sandbox    {', '.join(offered())}" in shown
+    shown = home.give(f"optifire run-info {free['run_id']}")
+    assert "sandbox    none" in shown
+
+
 @pytest.mark.parametrize(
     ("name", "figure", "budget"),
     [("takes_a_little_memory", "mem_mb", 5), ("takes_a_little_time", "cpu_ms", 100)],
