@@ -24,6 +24,7 @@ from benchmarks import (
     report,
     residents,
     sandboxes,
+    soaks,
     stops,
 )
 from benchmarks.measure import Figure, Settings
@@ -48,6 +49,7 @@ WORKLOADS: Mapping[str, Callable[[Settings], list[Figure]]] = {
     "sandbox": sandboxes.sandbox,
     "stop": stops.stop,
     "frame": frame.frame,
+    "soak": soaks.soak,
 }
 
 

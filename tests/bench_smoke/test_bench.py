@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks import forks, report, sandboxes
+from benchmarks import forks, report, sandboxes, soaks
 from benchmarks.__main__ import main
 from benchmarks.bursts import dag
 from benchmarks.floor import layers_of
-from benchmarks.measure import Figure, Target, in_turns, require
+from benchmarks.measure import Figure, Settings, Target, in_turns, require
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +95,15 @@ def test_the_sandbox_is_measured_as_a_difference_within_the_same_turns(
         assert math.isfinite(figure["ours"][0])
         assert figure["floor"][0] > 0
         assert list(figure["targets"]) == ["<= 0.3"]
+
+
+@pytest.mark.long  # two services, for some seconds each
+@pytest.mark.timeout(120)
+def test_good_plugins_are_measured_without_and_beside_bad_ones(tmp_path: Path) -> None:
+    (figure,) = soaks.soak(Settings(tmp_path, rounds=1, seconds=5))
+    assert figure.over_floor is not None
+    assert figure.over_floor > 0
+    assert "runs gone wrong" in figure.note
 
 
 def test_a_bare_fork_has_used_about_what_it_was_told_to() -> None:
