@@ -14,7 +14,7 @@ from optifire.app.changing import Changing
 from optifire.app.reading import Reading
 from optifire.app.reading_ledger import LedgerReading
 from optifire.app.service import Service
-from optifire.core.errors import ConfigError
+from optifire.core.errors import ConfigError, TransientError
 from optifire.host.tokens import TokenFile
 from optifire.runtime.clock import monotonic, real_pause, wall_now
 
@@ -82,7 +82,9 @@ def listen(service: Service, resources: AsyncExitStack) -> Listening | None:
     Raises
     ------
     ConfigError
-        The packages are not installed, the address is taken, or a TLS file is no such file.
+        The packages are not installed, or a TLS file is no such file.
+    TransientError
+        The address is taken, or not there yet: a later start may find it free.
     """
     settings = service.backing.settings().api
     if not settings.enabled:
@@ -136,7 +138,7 @@ def _bound(settings: ApiSettings) -> socket.socket:
             sock.close()
             raise
     except OSError as error:
-        raise ConfigError(
+        raise TransientError(
             f"the API cannot listen at {settings.host}:{settings.port}: {error.strerror}",
             where="config.yaml: api.host, api.port",
             remedy="Choose another address or port, or end what listens there",
