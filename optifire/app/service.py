@@ -18,6 +18,7 @@ from optifire.app.metrics import Metrics
 from optifire.app.pausing import Pausing
 from optifire.app.progress import Moves, Progress
 from optifire.app.pruning import Pruning
+from optifire.app.restarting import Restarts
 from optifire.app.status import (
     BY_HAND,
     RunBoard,
@@ -88,6 +89,7 @@ class Service:
         self.recorded = recorded
         self.configuration = configuration
         self._accepted = wall_now()
+        self._restarts = Restarts(configuration.settings)
         self._layers = offered()
         self.catalogs = catalogs
         self._recorder = recorder
@@ -212,6 +214,7 @@ class Service:
         for follower in self.followers:
             follower(configuration)
         batch.notes += self._standings.adopt(catalog.jobs, now)
+        batch.notes += self._restarts.adopt(configuration.settings, now)
         if anew:
             self.placing.inline.demotions.forget()
         if anew or change:
@@ -220,7 +223,8 @@ class Service:
         changed = [*change.started, *change.stopped, *change.changed]
         log.info("configuration %s: %s", configuration.version, ", ".join(changed) or "no change")
         errors = [str(finding) for finding in catalog.errors]
-        return {"ok": not errors, "changed": changed, "errors": errors}
+        waits = self._restarts.sentences()
+        return {"ok": not errors, "changed": changed, "errors": errors, "restart": waits}
 
     @property
     def _standings(self) -> Standings:
@@ -247,6 +251,7 @@ class Service:
             "recorded": self.recorded,
             "now": iso(now),
             "health": self.health().as_json(),
+            "restart": self._restarts.sentences(),
             "running": self._runs.running(),
             "next": [] if finished else next_of(self.engine, now),
             "plugins": plugins_of(
@@ -291,6 +296,7 @@ class Service:
         if self._refused is not None:
             refused = f"configuration not taken over: {self._refused}"
             health.add("configuration", Level.RED, [refused])
+        health.add("configuration", Level.AMBER, self._restarts.sentences())
         if self._recorder.trouble is not None:
             trouble = f"the ledger cannot be written: {self._recorder.trouble}"
             health.add("ledger", Level.RED, [trouble])

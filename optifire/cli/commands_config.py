@@ -102,12 +102,15 @@ def _tell_switch(
 ) -> None:
     errors = applied["errors"] if applied else []
     if output.json:
-        output.data({**said, "ok": not errors, "errors": errors})
+        restart = applied["restart"] if applied else []
+        output.data({**said, "ok": not errors, "errors": errors, "restart": restart})
         return
     for name in said["changed"]:
         output.line(f"restored {name}")
     if not said["changed"]:
         output.line(f"the files are those of version {version.hash[:SHORT]} already")
+    for sentence in applied["restart"] if applied else ():
+        output.note(f"note: {sentence}")
     for error in errors:
         output.note(f"error: {error}")
 

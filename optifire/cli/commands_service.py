@@ -133,6 +133,7 @@ async def _stopped(home: Home) -> dict[str, Any]:
         "recorded": known.recorded,
         "now": instant_text(now),
         "health": {"level": "red", "reasons": ["no service is running in this home"]},
+        "restart": [],
         "running": [],
         "next": [
             {"plugin_id": each.plugin_id, "due": instant_text(each.due), "trigger": each.trigger}

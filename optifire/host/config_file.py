@@ -18,12 +18,10 @@ from optifire.core.settings import (
 )
 from optifire.core.settings_alerts import AlertSettings
 from optifire.core.settings_api import ApiSettings
+from optifire.core.settings_live import RENAMED
 from optifire.host.checks import Checker, check_value
 from optifire.host.documents import Document, read_document
 from optifire.host.findings import Finding, InvalidConfigError, Level
-
-#: Keys whose names in the file are words of the language.
-_RENAMED = {"from": "first", "to": "last"}
 
 
 def read_settings(file: Path | None) -> tuple[Settings, Document | None]:
@@ -50,7 +48,7 @@ def settings_of(document: Document) -> Settings:
         section, key = setting.path
         given = document.data.get(section) or {}
         if key in given:
-            name = _RENAMED.get(key, key)
+            name = RENAMED.get(key, key)
             values.setdefault(section, {})[name] = check_value(setting, given[key])
     settings = Settings(
         system=SystemSettings(**values.get("system", {})),

@@ -382,3 +382,21 @@ def test_a_new_plugin_folder_is_found_while_the_service_runs(
     paper.features.write_text(GOOD + "  third: {enabled: true}\n", encoding="utf-8")
     until(lambda: "third" in ran(paper), what="a run of the new plugin")
     assert service.status()["health"]["level"] == "green"
+
+
+def test_what_needs_a_restart_is_named_until_the_service_is_started_again(paper: Trial) -> None:
+    paper.configure(system={"concurrency": 2})
+    with paper.service() as first:
+        paper.configure(system={"concurrency": 3, "log_level": "DEBUG"})
+        said = first.until_status(lambda status: status["restart"], what="a restart that is needed")
+        assert said == ["system.concurrency needs a restart: 2 is in force, 3 comes then"]
+        health = first.status()["health"]
+        assert health["level"] == "amber"
+        assert said[0] in " ".join(health["reasons"])
+        assert said[0] in first.said()
+        assert [note.text for note in paper.notes("restart", ledger(paper))] == said
+        assert first.stop() == 0
+    with paper.service() as second:
+        status = second.status()
+        assert status["restart"] == []
+        assert status["health"]["level"] == "green"
