@@ -136,7 +136,9 @@ async def open_service(home: Home, overrides: Overrides, resources: AsyncExitSta
         logs,
     )
     service = await opening.service(recorded=recorded)
-    resources.push_async_callback(service.placing.residing.worker.stop)
+    resources.push_async_callback(
+        lambda: service.placing.residing.stop(service.catalog.graph.order)
+    )
     service.followers.append(lambda accepted: follow(logs, accepted))
     settle()
     return service
@@ -205,6 +207,7 @@ class _Opening:
             recorded=recorded,
             crashes=crashes,
         )
+        service.living.lives = past.lives
         service.vitals.missed.see(past.missed)
         service.alerting.remember(past.unclean, self.market)
         signs: dict[str, Sign] = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from optifire.app.alarms import START, UNCLEAN
 from optifire.app.holidays import HOLIDAY
+from optifire.app.living import lives_in
 from optifire.app.pausing import pauses_in
 from optifire.app.quarantining import recall
 from optifire.app.status import RunBoard
@@ -16,6 +17,7 @@ from optifire.app.switches import DISABLED, ENABLED, last_switches, switched_mea
 from optifire.core.ledger import ConfigVersion, RunFilter, RunRow
 from optifire.core.run import RunStatus
 from optifire.core.types import PluginId
+from optifire.host.lifecycle import Lifecycle
 from optifire.runtime.pauses import Pauses
 from optifire.runtime.standings import Standings
 from optifire.store.reader import LedgerReader
@@ -53,6 +55,8 @@ class Past:
         Who is paused, or was.
     configured
         The configuration that was accepted last, None before the first.
+    lives
+        Where each plugin is, by its transitions.
     unclean
         When starts of the last day followed an end that was no stop.
     """
@@ -65,6 +69,7 @@ class Past:
     missed: Sequence[RunRow]
     pauses: Pauses
     configured: ConfigVersion | None
+    lives: Lifecycle
     unclean: Sequence[datetime]
 
 
@@ -82,9 +87,11 @@ async def read_past(
         missed = await ledger.runs(RunFilter(status=RunStatus.MISSED, limit=MOST_MISSED))
         standings = await recall(ledger, jobs, counts, system.quarantine_after, anew=started)
         pauses = await pauses_in(ledger)
+        lives = await lives_in(ledger)
         latest = next(iter(await ledger.configs(limit=1)), None)
         starts = await ledger.notes(kind=START, since=now - timedelta(days=1))
     holiday = holidays[0].at if holidays else None
     board = RunBoard(reversed(rows), counts)
     unclean = [note.at for note in starts if note.text == UNCLEAN]
-    return Past(started, stopped, holiday, board, standings, missed[::-1], pauses, latest, unclean)
+    ran = (board, standings, missed[::-1], pauses)
+    return Past(started, stopped, holiday, *ran, latest, lives, unclean)

@@ -6,10 +6,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from optifire.app.living import not_started
 from optifire.app.status import state_of
 from optifire.core.types import fold_id
 from optifire.host.layers import Sourced, is_secret
-from optifire.host.records import finite
+from optifire.host.lifecycle import Lifecycle
+from optifire.host.records import finite, maybe_text
 from optifire.runtime.pauses import Pauses
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ def info_of(
     plugin_id: str,
     held: Mapping[PluginId, str],
     pauses: Pauses | None = None,
+    lives: Lifecycle | None = None,
     *,
     config: bool,
 ) -> dict[str, Any]:
@@ -48,7 +51,7 @@ def info_of(
     said = description_of(known, folded, listed)
     job = known.catalog.jobs.get(listed.plugin_id)
     pause = None if pauses is None else pauses.of(listed.plugin_id)
-    shape = row_of(known, folded, listed, held, pauses)
+    shape = row_of(known, folded, listed, held, pauses, lives)
     shape["quarantined"] = held.get(listed.plugin_id)
     shape["paused"] = None if pause is None else str(pause)
     shape["folder"] = str(listed.candidate.folder) if listed.candidate else ""
@@ -69,10 +72,22 @@ def row_of(
     listed: Listed,
     held: Mapping[PluginId, str],
     pauses: Pauses | None = None,
+    lives: Lifecycle | None = None,
 ) -> dict[str, Any]:
-    """Give one item of the list; ``held`` says who is quarantined, and why."""
+    """Give one item of the list.
+
+    Parameters
+    ----------
+    held
+        Who is quarantined, and why.
+    lives
+        Since when plugins are in their states, and why; None where nobody knows.
+    """
     said = description_of(known, folded, listed)
-    state = state_of(listed, held, pauses or Pauses())
+    life = (lives or Lifecycle()).of(listed.plugin_id)
+    troubles = {listed.plugin_id: life.why} if not_started(life) and listed.enabled else {}
+    state = state_of(listed, held, pauses or Pauses(), troubles)
+    known_since = life.since is not None and life.state == state["state"]
     return {
         "plugin_id": listed.plugin_id,
         "state": state["state"],
@@ -82,6 +97,8 @@ def row_of(
         "version": _stated(said, "version"),
         "origin": listed.origin,
         "reason": state["reason"],
+        "since": maybe_text(life.since) if known_since else None,
+        "why": life.why if known_since else "",
     }
 
 

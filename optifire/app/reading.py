@@ -51,15 +51,14 @@ class Reading:
     async def plugins(self) -> Sequence[Shape]:
         """Give one item for each plugin there is."""
         known = await known_of(self._service)
-        held, pauses = self._held, self._pauses
-        return [
-            row_of(known, each, one, held, pauses) for each, one in known.catalog.plugins.items()
-        ]
+        more = (self._held, self._pauses, self._service.living.lives)
+        return [row_of(known, each, one, *more) for each, one in known.catalog.plugins.items()]
 
     async def plugin(self, plugin_id: str) -> Shape:
         """Give everything about one plugin."""
         known = await known_of(self._service)
-        return info_of(known, plugin_id, self._held, self._pauses, config=True)
+        lives = self._service.living.lives
+        return info_of(known, plugin_id, self._held, self._pauses, lives, config=True)
 
     async def upcoming(self, hours: float, limit: int) -> Sequence[Shape]:
         """Give what is due in the next hours."""

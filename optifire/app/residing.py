@@ -17,7 +17,7 @@ from optifire.workers.residents import ResidentWorker
 from optifire.workers.tending import Tending
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
     from optifire.core.job import Job
@@ -32,6 +32,8 @@ log = logging.getLogger("optifire.service")
 
 #: The kind of note about what became of a resident's process.
 RESIDENT: Final = "resident"
+#: How the reason begins for which a plugin does not stand.
+NOT_STARTED: Final = "could not be started"
 #: Events that wait for one plugin at most; it is told no older ones then.
 MOST_WAITING: Final = 10_000
 #: How the ids of backfilled runs end.
@@ -146,10 +148,18 @@ class Residing:
 
     def sentences(self) -> list[str]:
         """Say of each plugin that does not stand why it does not."""
-        return [
-            f"{plugin_id} could not be started: {failure.type}: {failure.message}"
-            for plugin_id, failure in sorted(self.worker.troubles.items())
-        ]
+        return [f"{plugin_id} {why}" for plugin_id, why in sorted(self.troubles().items())]
+
+    def troubles(self) -> dict[PluginId, str]:
+        """Give why each plugin that should stand does not."""
+        return {
+            plugin_id: f"{NOT_STARTED}: {failure.type}: {failure.message}"
+            for plugin_id, failure in self.worker.troubles.items()
+        }
+
+    async def stop(self, order: Sequence[PluginId]) -> None:
+        """End all, those last in this order first: who needs another ends before it."""
+        await self.worker.stop(order[::-1])
 
     def _report(self, plugin_id: PluginId, what: str) -> None:
         log.warning("%s %s", plugin_id, what)

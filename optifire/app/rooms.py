@@ -49,6 +49,7 @@ def rooms_of(service: Service) -> Mapping[str, Work]:
         "event loop": lambda: keep_timing(service.vitals.lag),
         "inline plugins": lambda: keep_demoting(service),
         "zygotes": lambda: keep_zygotes(service),
+        "lives of plugins": service.living.run,
         "residents": service.placing.residing.run,
         "daily backup": lambda: keep_backing_up(service),
         "alerts": service.alerting.run,

@@ -14,6 +14,7 @@ from optifire.app.backing import Backing
 from optifire.app.inlining import demotion_note
 from optifire.app.joining import Catalogs, Configuration, read_configuration
 from optifire.app.jumping import Jumping
+from optifire.app.living import living_in
 from optifire.app.metrics import Metrics
 from optifire.app.pausing import Pausing
 from optifire.app.progress import Moves, Progress
@@ -115,8 +116,11 @@ class Service:
             recorder,
             lambda: self.catalog,
             clock.now,
-            engine.streams.refresh,
+            lambda: self.living.after(engine.streams.refresh),
         )
+        pauses, troubles = self.pausing.pauses, placing.residing.troubles
+        self.living = living_in(engine.rooms, lambda: self.catalog, pauses, troubles)
+        bus.listen(self.living.listen)
         grounds = grounds_of(home, ledger, recorder, engine.rooms)
         self.backfilling = Backfilling(
             grounds, lambda: self.catalog, lambda: self.configuration.settings

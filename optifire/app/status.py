@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from optifire.core.ledger import NoteRow
+from optifire.core.lifecycle import PluginState
 from optifire.core.run import TERMINAL, RunKind, RunStatus
-from optifire.host.catalog import PluginState
 from optifire.runtime.pauses import Pauses
 from optifire.store.codec import iso
 from optifire.workers.wire import to_json
@@ -126,9 +126,10 @@ def plugins_of(
     held = pauses or Pauses()
     demoted = placing.inline.demotions.standing if placing is not None else {}
     standing = placing.residing.worker.standing if placing is not None else {}
+    troubles = placing.residing.troubles() if placing is not None else NONE_HELD
     return {
         listed.plugin_id: {
-            **state_of(listed, quarantined, held),
+            **state_of(listed, quarantined, held, troubles),
             "category": listed.category,
             "demoted": demoted[listed.plugin_id].why if listed.plugin_id in demoted else None,
             "resident": _resident(standing.get(listed.plugin_id)),
@@ -143,16 +144,22 @@ def plugins_of(
 
 
 def state_of(
-    listed: Listed, quarantined: Mapping[PluginId, str], pauses: Pauses
+    listed: Listed,
+    quarantined: Mapping[PluginId, str],
+    pauses: Pauses,
+    troubles: Mapping[PluginId, str] = NONE_HELD,
 ) -> dict[str, str | None]:
-    """Give the state of a plugin and the reason for it: one that is quarantined is at fault.
+    """Give the state of a plugin and the reason for it.
 
-    One that is on and paused is inactive.
+    One that is quarantined, or whose process could not be started (``troubles`` says why), is at
+    fault; one that is on and paused is inactive.
     """
     pause, why = pauses.of(listed.plugin_id), quarantined.get(listed.plugin_id)
     said = {"quarantined": why, "paused": None if pause is None else str(pause)}
     if why is not None:
         return {"state": PluginState.ERROR.value, "reason": f"quarantined: {why}", **said}
+    if listed.plugin_id in troubles:
+        return {"state": PluginState.ERROR.value, "reason": troubles[listed.plugin_id], **said}
     if pause is not None and listed.state is PluginState.ACTIVE:
         return {"state": PluginState.INACTIVE.value, "reason": f"paused {pause}", **said}
     return {"state": listed.state.value, "reason": listed.reason, **said}

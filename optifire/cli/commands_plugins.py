@@ -19,13 +19,14 @@ def listing(arguments: argparse.Namespace, output: Output) -> int:
     """List every plugin there is, on or off."""
     from optifire.app.plugin_info import row_of
     from optifire.cli.house import home_of
-    from optifire.cli.knowledge import look, paused, quarantined
+    from optifire.cli.knowledge import lives_of, look, paused, quarantined
     from optifire.cli.ledgers import wait_for
 
     known = wait_for(look(home_of(arguments), everything=True))
     held, pauses = wait_for(quarantined(known)), wait_for(paused(known))
+    lives = wait_for(lives_of(known))
     plugins = known.catalog.plugins.items()
-    rows = [row_of(known, folded, listed, held, pauses) for folded, listed in plugins]
+    rows = [row_of(known, folded, listed, held, pauses, lives) for folded, listed in plugins]
     if output.json:
         output.data(rows)
         return 0
@@ -39,17 +40,18 @@ def info(arguments: argparse.Namespace, output: Output) -> int:
     """Show what a plugin says of itself, what holds for it, and where each value comes from."""
     from optifire.app.plugin_info import info_of
     from optifire.cli.house import home_of
-    from optifire.cli.knowledge import look, paused, quarantined
+    from optifire.cli.knowledge import lives_of, look, paused, quarantined
     from optifire.cli.ledgers import wait_for
     from optifire.cli.plugin_info import show_info
 
     known = wait_for(look(home_of(arguments), everything=True))
     held, pauses = wait_for(quarantined(known)), wait_for(paused(known))
-    shape = info_of(known, arguments.id, held, pauses, config=arguments.config)
+    lives = wait_for(lives_of(known))
+    shape = info_of(known, arguments.id, held, pauses, lives, config=arguments.config)
     if output.json:
         output.data(shape)
     else:
-        show_info(shape, output)
+        show_info(shape, known.tz, output)
     return 0
 
 

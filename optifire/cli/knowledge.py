@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from optifire.app.joining import Catalogs, read_configuration
 from optifire.app.known import Knowledge
+from optifire.app.living import lives_in
 from optifire.app.opening import demo_bounds
 from optifire.app.pausing import read_pauses
 from optifire.app.quarantining import recall
@@ -17,6 +18,7 @@ from optifire.core.ledger import RunFilter
 from optifire.core.ports import Describer, Description
 from optifire.core.run import RunKind
 from optifire.host.descriptions import Descriptions, describe_all
+from optifire.host.lifecycle import Lifecycle
 from optifire.runtime.clock import wall_now
 from optifire.runtime.pauses import Pauses
 from optifire.workers.isolated import IsolatedWorker
@@ -81,6 +83,14 @@ async def present(known: Knowledge) -> datetime:
 async def paused(known: Knowledge) -> Pauses:
     """Give who is paused, by what the ledger says."""
     return await read_pauses(known.database) if known.database.exists() else Pauses()
+
+
+async def lives_of(known: Knowledge) -> Lifecycle:
+    """Give in which state each plugin is since when and why, by what the ledger says."""
+    if not known.database.exists():
+        return Lifecycle()
+    async with reading(known.database) as ledger:
+        return await lives_in(ledger)
 
 
 async def quarantined(known: Knowledge) -> Mapping[PluginId, str]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from optifire.cli.times import local_of
+
 if TYPE_CHECKING:
     from optifire.cli.output import Output
 
 
-def show_info(shape: dict[str, Any], output: Output) -> None:
-    """Print it for people."""
+def show_info(shape: dict[str, Any], tz: str, output: Output) -> None:
+    """Print it for people, with times in that zone."""
     metadata, job = shape["metadata"], shape["job"]
     output.line(f"{shape['plugin_id']} {shape['version']}  {metadata.get('description', '')}")
     reason = f" ({shape['reason']})" if shape["reason"] else ""
     lines = [
         ("state", f"{shape['state']}{reason}"),
+        ("since", since_of(shape, tz)),
         ("category", shape["category"]),
         ("folder", shape["folder"]),
         ("needed by", ", ".join(shape["needed_by"])),
@@ -40,3 +43,11 @@ def show_info(shape: dict[str, Any], output: Output) -> None:
             for key, each in shape["config"].items()
         ]
         output.table(["key", "value", "from"], rows)
+
+
+def since_of(shape: dict[str, Any], tz: str) -> str:
+    """Say since when a plugin is in its state and why, unless the state says why already."""
+    if shape["since"] is None:
+        return ""
+    why = "" if not shape["why"] or shape["why"] == shape["reason"] else f": {shape['why']}"
+    return f"{local_of(shape['since'], tz)}{why}"

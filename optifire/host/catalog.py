@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
 from optifire.core.errors import NotFoundError, OptifireError
 from optifire.core.graph import Graph
 from optifire.core.job import Job
+from optifire.core.lifecycle import PluginState
 from optifire.core.ports import Description
 from optifire.core.sandboxing import degraded_line
 from optifire.core.types import Environment, PluginId, fold_id
@@ -19,18 +19,6 @@ from optifire.host.findings import Finding, Level
 
 #: Data names that the host itself provides.
 HOST_NAMES = ("market_data",)
-
-
-class PluginState(StrEnum):
-    """What a plugin is; a run's outcome is not a plugin's state."""
-
-    UNLOADED = "unloaded"
-    LOADING = "loading"
-    LOADED = "loaded"
-    ACTIVE = "active"
-    INACTIVE = "inactive"
-    UNLOADING = "unloading"
-    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from optifire.core.calendar import Calendar
 from optifire.core.errors import ConfigError, ContractError, OptifireError, PluginFault
 from optifire.core.job import Job
+from optifire.core.lifecycle import PluginState
 from optifire.core.ports import Description
 from optifire.core.reading import Rebuild
 from optifire.core.settings import OPERATORS, Settings
 from optifire.core.types import PluginId, fold_id
-from optifire.host.catalog import Catalog, Listed, PluginState
+from optifire.host.catalog import Catalog, Listed
 from optifire.host.described import check_description, plan_document, schema_defaults
 from optifire.host.descriptions import Descriptions, describe_all
 from optifire.host.discovery import DEFAULT_FILE, Candidate

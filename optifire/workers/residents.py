@@ -18,7 +18,7 @@ from optifire.workers.outcomes import not_made
 from optifire.workers.resident import Resident, hooks_of, not_started
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
@@ -232,10 +232,11 @@ class ResidentWorker:
                     await self._drop(place, place.resident)
                 place.trouble = None
 
-    async def stop(self) -> None:
-        """End every process with its last hooks; none is left behind."""
-        for place in self._places.values():
-            if place.resident is not None:
+    async def stop(self, first: Sequence[PluginId] = ()) -> None:
+        """End every process with its last hooks, the first of these first; none is left behind."""
+        for plugin_id in dict.fromkeys((*first, *self._places)):
+            place = self._places.get(plugin_id)
+            if place is not None and place.resident is not None:
                 await self._drop(place, place.resident)
 
 

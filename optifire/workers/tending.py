@@ -59,7 +59,8 @@ class Tending:
         """Have one plugin stand; gives seconds until it is to be tried again, 0 if it stands."""
         why, plugin_id = await self._worker.ensure(job), job.plugin_id
         if not why:
-            self._pauses.pop(plugin_id, None)
+            if why is not None and self._pauses.pop(plugin_id, None) is not None:
+                self._report(plugin_id, "is started, which it could not be before")
             return 0.0
         pause = self._pauses.get(plugin_id, FIRST_PAUSE)
         self._pauses[plugin_id] = min(2 * pause, LONGEST_PAUSE)

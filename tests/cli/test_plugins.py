@@ -7,6 +7,7 @@ from .conftest import Program
 
 FIELDS = {
     "plugin_id", "state", "enabled", "category", "kinds", "version", "origin", "reason",
+    "since", "why",
 }  # fmt: skip
 
 
@@ -48,6 +49,8 @@ def test_the_list_shows_every_plugin_on_or_off(optifire: Program, home: Path) ->
         "version": by_id["fe_kalman"]["version"],
         "origin": "builtin",
         "reason": "",
+        "since": None,  # no service has run here
+        "why": "",
     }
     assert by_id["fe_garch"]["state"] == "unloaded"
     assert by_id["fe_garch"]["category"] == "fe"

@@ -11,10 +11,11 @@ import pytest
 from optifire.core.budget import Budget
 from optifire.core.errors import NotFoundError
 from optifire.core.job import Effect, Job, Misfire, Need, NeedMode, Overlap, Placement
+from optifire.core.lifecycle import PluginState
 from optifire.core.types import PluginId
-from optifire.host.catalog import Catalog, PluginState
 
 if TYPE_CHECKING:
+    from optifire.host.catalog import Catalog
     from tests.host.conftest import World
 
 ON = "{enabled: true}"

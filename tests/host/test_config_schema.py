@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optifire.core.errors import ContractError
-from optifire.host.catalog import PluginState
+from optifire.core.lifecycle import PluginState
 from optifire.host.config_schema import ConfigSchema
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from optifire.core.errors import ConfigError, UsageError
+from optifire.core.lifecycle import PluginState
 from optifire.core.types import PluginId
-from optifire.host.catalog import Listed, PluginState
+from optifire.host.catalog import Listed
 from optifire.host.discovery import Candidate, Scanner
 from optifire.host.plugin_files import facts_of
 from optifire.host.scaffold import category_of, create_plugin

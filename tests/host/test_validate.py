@@ -8,10 +8,11 @@ import pytest
 
 from optifire.core.calendar import AlwaysOpen
 from optifire.core.job import Code, Job
+from optifire.core.lifecycle import PluginState
 from optifire.core.schedule import parse_schedule
 from optifire.core.settings import Settings
 from optifire.core.types import PluginId
-from optifire.host.catalog import Listed, PluginState
+from optifire.host.catalog import Listed
 from optifire.host.discovery import BUILTIN, BUILTIN_FOLDER, Candidate, plugin_folders
 from optifire.host.drafts import load_one
 from optifire.host.features import load_features

@@ -6,9 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from optifire.core.errors import ContractError, DependencyError, OptifireError
+from optifire.core.lifecycle import PluginState
 from optifire.core.types import PluginId, fold_id
 from optifire.host import validate
-from optifire.host.catalog import Listed, PluginState
+from optifire.host.catalog import Listed
 from optifire.host.findings import Finding, Level, error_of
 from optifire.sdk.plugin import PluginMetadata
 from optifire.testing.asked import ONLY
