@@ -17,8 +17,8 @@ def read_variables(secrets: Path, environ: Mapping[str, str]) -> dict[str, str]:
     Raises
     ------
     ConfigError
-        The file can be read by others than its owner, or a line is not ``NAME=value``. The
-        message never holds a value.
+        The file cannot be read, others than its owner can read it, or a line is not
+        ``NAME=value``. The message never holds a value.
     """
     return {**_read_file(secrets), **environ}
 
@@ -34,7 +34,7 @@ def _read_file(file: Path) -> dict[str, str]:
             remedy=f"Run `chmod 600 {file}`",
         )
     found: dict[str, str] = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text_of(file).splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         match = _LINE.fullmatch(line.strip())
@@ -44,6 +44,23 @@ def _read_file(file: Path) -> dict[str, str]:
             )
         found[match[1]] = _unquote(match[2].strip())
     return found
+
+
+def _text_of(file: Path) -> str:
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be read: {error.strerror}", where=str(file), remedy="Check path and mode"
+        ) from error
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        # Not from the decoder's error, which holds the bytes.
+        raise ConfigError(
+            "is not UTF-8", where=f"{file}:{line}", remedy="Save the file as UTF-8"
+        ) from None
 
 
 def _unquote(text: str) -> str:
