@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from optifire.calendars.closures import parse_closures
 from optifire.calendars.names import ALWAYS_OPEN, resolve
 from optifire.calendars.refresh import refresh
 from optifire.calendars.registry import NoTableError, load_calendar, table_header, table_path
@@ -76,7 +77,9 @@ def read_configuration(home: Home, *, command: Mapping[str, object] | None = Non
     settings, config = read_settings(home.config_file("config"))
     documents = [*features.files, *(each for each in (config,) if each is not None)]
     if home.closures.exists():
-        documents.append(read_document(home.closures))
+        closures = read_document(home.closures)
+        parse_closures(closures.text, home.closures)  # else each plugin of that calendar would go
+        documents.append(closures)
     texts = {Path(document.name).name: document.text for document in documents}
     secrets = frozenset(read_variables(home.secrets, {}))
     return Configuration(features, settings, variables, texts, secrets)

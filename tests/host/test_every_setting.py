@@ -110,3 +110,23 @@ def test_without_features_yaml_there_is_no_configuration(home: Home) -> None:
 def test_without_config_yaml_all_is_as_the_table_says(home: Home) -> None:
     (home.configs / "config.yaml").unlink()
     assert read_configuration(home).settings.retention.days == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("XNYS:\n  - {date: 2025-01-09}\n", 2, "exactly the keys date and why"),
+        ("XNYS:\n  - {date: soon, why: storm}\n", 2, "not a date"),
+        ("XNYS:\n  - {date: 2025-01-09, why: ''}\n", 2, "no reason"),
+        ("# none\nXNSY:\n  - {date: 2025-01-09, why: storm}\n", 2, "XNSY"),
+        ("XNYS: closed\n", 1, "not a list"),
+    ],
+)
+def test_closures_that_cannot_be_are_refused_as_a_whole(
+    home: Home, text: str, line: int, said: str
+) -> None:
+    home.closures.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_configuration(home)
+    assert f"closures.yaml:{line}" in str(caught.value)
+    assert said in str(caught.value)
