@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from optifire.host.authors import person
+from optifire.runtime.clock import wall_now
 from optifire.workers.wire import decode_value
 from trial import Service, Trial, until
 
@@ -106,3 +107,65 @@ def test_new_code_of_what_lives_on_has_a_new_process_and_broken_code_has_none(
     assert told == sorted(told, reverse=True)  # old before new, and never back
     folder = trial.home.data / "plugins" / "stays"
     assert sorted(file.name for file in folder.glob("stopped_*")) == ["stopped_new", "stopped_old"]
+
+
+ON, OFF = "enabled: true", "enabled: false"
+KEY = "plugins.other.enabled"
+ME = person(os.getuid())
+
+
+@pytest.fixture
+def paper(trial: Trial) -> Trial:
+    """Give a home on the wall clock with one plugin on."""
+    trial.plugin("other", plan={"schedule": "@manual"})
+    trial.enable("other", environment="paper")
+    return trial
+
+
+def switched(trial: Trial, kind: str) -> list[str]:
+    """Give what the rows of a ledger say of who was switched on or off, and by whom."""
+    return [note.text for note in trial.notes(kind, trial.home.database("paper"))]
+
+
+@pytest.mark.row("O008")
+@pytest.mark.row("O043")
+def test_an_edit_by_hand_is_in_the_history_with_the_owner_of_the_file(paper: Trial) -> None:
+    with paper.service():
+        draft = paper.root / "draft"
+        draft.write_text(paper.features.read_text().replace(ON, OFF), encoding="utf-8")
+        draft.chmod(0o644)
+        written = wall_now()
+        draft.replace(paper.features)
+        said = until(lambda: switched(paper, "disabled"), what="off by the file")
+        found = paper.ask("history")
+    assert said == [f"switched off by {ME} (file)"]
+    assert changes(paper) == [(f"{ME} (file)", "features.yaml", KEY, True, False)]
+    assert written <= datetime.fromisoformat(found[0]["at"])
+
+
+def test_an_edit_while_no_service_ran_is_in_the_history_of_the_next_start(paper: Trial) -> None:
+    with paper.service():
+        pass
+    paper.ask("plugins", "disable", "other")
+    with paper.service() as again:
+        assert again.stop() == 0
+    assert changes(paper) == [(f"{ME} (command)", "features.yaml", KEY, True, False)]
+    assert switched(paper, "disabled")[-1] == f"switched off by {ME} (command)"
+
+
+def test_what_needs_a_restart_is_named_until_the_service_is_started_again(paper: Trial) -> None:
+    paper.configure(system={"concurrency": 2})
+    with paper.service() as first:
+        paper.configure(system={"concurrency": 3, "log_level": "DEBUG"})
+        said = first.until_status(lambda status: status["restart"], what="a restart that is needed")
+        assert said == ["system.concurrency needs a restart: 2 is in force, 3 comes then"]
+        health = first.status()["health"]
+        assert health["level"] == "amber"
+        assert said[0] in " ".join(health["reasons"])
+        assert said[0] in first.said()
+        assert switched(paper, "restart") == said
+        assert first.stop() == 0
+    with paper.service() as second:
+        status = second.status()
+        assert status["restart"] == []
+        assert status["health"]["level"] == "green"

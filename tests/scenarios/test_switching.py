@@ -125,6 +125,7 @@ def test_a_plugin_is_switched_by_command_and_nothing_else_in_the_file_changes(
     paper: Trial, service: Service
 ) -> None:
     off = paper.ask("plugins", "disable", "other")
+    wrote = paper.features.stat().st_mtime
     assert (off["ok"], off["changed"]) == (True, ["other"])
     assert paper.features.read_text(encoding="utf-8") == GOOD.replace(
         "    enabled: true", "    enabled: false"
@@ -143,6 +144,9 @@ def test_a_plugin_is_switched_by_command_and_nothing_else_in_the_file_changes(
     notes = [note for note in notes if note.kind not in {"changed", "state"}]
     assert [note.kind for note in notes] == ["enabled", "disabled", "enabled"]
     by = [note.text for note in notes]
+    written = [paper.features.stat().st_mtime, wrote]
+    took = [note.at.timestamp() - at for note, at in zip(notes[:0:-1], written, strict=True)]
+    assert min(took) < 1  # the quicker: a busy machine may delay either
     assert by == ["switched on by start", f"switched off by {me}", f"switched on by {me}"]
 
 
@@ -150,40 +154,6 @@ def history(trial: Trial) -> list[dict[str, Any]]:
     """Give the changes of settings that the service has accepted, newest first."""
     found: list[dict[str, Any]] = trial.ask("history")
     return found
-
-
-@pytest.mark.row("O008")
-@pytest.mark.row("O043")
-def test_an_edit_by_hand_is_in_the_history_with_the_owner_of_the_file(
-    paper: Trial, service: Service
-) -> None:
-    service.status()
-    draft = paper.root / "draft"
-    draft.write_text(GOOD.replace("    enabled: true", "    enabled: false"), encoding="utf-8")
-    draft.chmod(0o644)
-    written = wall_now()
-    draft.replace(paper.features)
-    note = until(lambda: paper.notes("disabled", ledger(paper)), what="off by the file")[0]
-    found = history(paper)
-    by = f"{person(os.getuid())} (file)"
-    assert note.text == f"switched off by {by}"
-    assert [(one["by"], one["file"], one["key"], one["before"], one["after"]) for one in found] == [
-        (by, "features.yaml", "plugins.other.enabled", True, False)
-    ]
-    assert written <= datetime.fromisoformat(found[0]["at"])
-
-
-def test_an_edit_while_no_service_ran_is_in_the_history_of_the_next_start(paper: Trial) -> None:
-    with paper.service():
-        pass
-    paper.ask("plugins", "disable", "other")
-    with paper.service() as again:
-        assert again.stop() == 0
-    me = f"{person(os.getuid())} (command)"
-    assert [(one["by"], one["key"], one["after"]) for one in history(paper)] == [
-        (me, "plugins.other.enabled", False)
-    ]
-    assert paper.notes("disabled", ledger(paper))[-1].text == f"switched off by {me}"
 
 
 def test_a_run_in_progress_ends_when_its_plugin_is_switched_off(trial: Trial) -> None:
@@ -383,21 +353,3 @@ def test_a_new_plugin_folder_is_found_while_the_service_runs(
     paper.features.write_text(GOOD + "  third: {enabled: true}\n", encoding="utf-8")
     until(lambda: "third" in ran(paper), what="a run of the new plugin")
     assert service.status()["health"]["level"] == "green"
-
-
-def test_what_needs_a_restart_is_named_until_the_service_is_started_again(paper: Trial) -> None:
-    paper.configure(system={"concurrency": 2})
-    with paper.service() as first:
-        paper.configure(system={"concurrency": 3, "log_level": "DEBUG"})
-        said = first.until_status(lambda status: status["restart"], what="a restart that is needed")
-        assert said == ["system.concurrency needs a restart: 2 is in force, 3 comes then"]
-        health = first.status()["health"]
-        assert health["level"] == "amber"
-        assert said[0] in " ".join(health["reasons"])
-        assert said[0] in first.said()
-        assert [note.text for note in paper.notes("restart", ledger(paper))] == said
-        assert first.stop() == 0
-    with paper.service() as second:
-        status = second.status()
-        assert status["restart"] == []
-        assert status["health"]["level"] == "green"
