@@ -120,18 +120,14 @@ class Service:
         )
         pauses, troubles = self.pausing.pauses, placing.residing.troubles
         self.living = living_in(engine.rooms, lambda: self.catalog, pauses, troubles)
-        bus.listen(self.living.listen)
         grounds = grounds_of(home, ledger, recorder, engine.rooms)
-        self.backfilling = Backfilling(
-            grounds, lambda: self.catalog, lambda: self.configuration.settings
-        )
+        self.backfilling = Backfilling(grounds, lambda: self.catalog, self.backing.settings)
         self._meter = Meter(os.getpid(), home.data, monotonic)
         self.vitals = Vitals(self._meter, monotonic, lambda: engine.rooms.slots.most_mb)
-        bus.listen(self.vitals.missed.listen)
         self.metrics = Metrics(engine, placing, self.vitals, self.health, self.environment, ledger)
-        bus.listen(self.metrics.runs.listen)
         self.alerting = Alerting(self)
-        bus.listen(self.alerting.listen)
+        for each in (self.living, self.vitals.missed, self.metrics.runs, self.alerting):
+            bus.listen(each.listen)
 
     async def run(self, rooms: Mapping[str, Work] = NO_ROOMS) -> None:
         """Run until `stop`; then wait for what is in flight, cancel the rest, and return.
