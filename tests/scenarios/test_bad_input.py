@@ -202,9 +202,11 @@ def test_a_read_only_home_is_named_with_what_to_do(demo: Trial, words: list[str]
 
 
 def test_a_command_that_edits_a_read_only_home_names_the_file(demo: Trial) -> None:
+    before = demo.features.read_bytes()
     done = mounting(demo, READ_ONLY, demo.root, "plugins", "disable", "quick")
     assert done.returncode == 1
-    assert "features.yaml" in done.stderr
+    assert f"{demo.home.data}/edits.jsonl: Read-only file system" in done.stderr
+    assert demo.features.read_bytes() == before
     assert "Traceback" not in done.stderr
 
 

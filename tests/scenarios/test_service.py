@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
+from optifire.cli.house import user
 from optifire.core.run import RunStatus
 from optifire.host import client
 from optifire.runtime.clock import wall_now
@@ -119,7 +120,7 @@ def test_a_run_by_hand_is_made_by_the_service_and_recorded_as_manual(demo: Trial
     )
     assert [row.run_id for row in demo.runs() if row.key.kind == "manual"] == [record["run_id"]]
     assert [(note.subject, note.text) for note in demo.notes("manual")] == [
-        (record["run_id"], "to see it")
+        (record["run_id"], f"by {user()}: to see it")
     ]
     assert demo.ask("run-info", record["run_id"])["run_id"] == record["run_id"]
 
