@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from optifire.app.changing import Changing
+from optifire.app.kept_ledger import KeptLedger
 from optifire.app.reading import Reading
 from optifire.app.reading_ledger import LedgerReading
 from optifire.app.service import Service
@@ -56,22 +57,26 @@ class Listening:
         The packages are imported here, after the service has begun, and in a thread: runs that are
         due do not wait for them.
         """
-        answer = await asyncio.to_thread(self._load)
+        ledger = KeptLedger(self.service.home.database(self.service.environment))
+        answer = await asyncio.to_thread(self._load, ledger)
         log.info("the API answers at %s", self.url)
-        await answer()
+        try:
+            await answer()
+        finally:
+            await ledger.close()
 
-    def _load(self) -> Work:
+    def _load(self, ledger: KeptLedger) -> Work:
         from optifire.api.application import litestar_app
         from optifire.api.feed import Feed
         from optifire.api.server import Terms, serve
         from optifire.app.following import opened
 
         service = self.service
-        ledger = service.home.database(service.environment)
-        feed = Feed(lambda: opened(ledger), real_pause)
+        feed = Feed(lambda: opened(ledger.path), real_pause)
         service.bus.listen(feed.committed)
         reading, changing = Reading(service), Changing(service)
-        app = litestar_app(reading, LedgerReading(service, self.tokens), changing, feed)
+        records = LedgerReading(service, ledger, self.tokens)
+        app = litestar_app(reading, records, changing, feed)
         terms = Terms(self.per_minute, monotonic, real_pause, self.tls, feed.close)
         return lambda: serve(self.sock, terms, self.tokens, app)
 

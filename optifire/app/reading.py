@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,8 @@ class Reading:
         until = min(now + timedelta(hours=hours), last_instant(known))
         if self._service.engine.finished:
             return []
-        found = self._service.engine.planner().upcoming(until, limit)
+        planner = self._service.engine.planner()  # a year of many jobs takes it a while
+        found = await asyncio.to_thread(planner.upcoming, until, limit)
         return [
             {"plugin_id": each.plugin_id, "due": instant_text(each.due), "trigger": each.trigger}
             for each in found

@@ -13,7 +13,6 @@ from optifire.app.showing import settings_with_sources
 from optifire.core.errors import UsageError
 from optifire.core.ledger import RunFilter
 from optifire.host.records import instant_text, record_of
-from optifire.store.reader import LedgerReader
 from optifire.store.rows import parse_run_id
 from optifire.workers.wire import to_json
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from optifire.api.ports import RunsAsked, Shape
+    from optifire.app.kept_ledger import KeptLedger
     from optifire.app.service import Service
     from optifire.host.tokens import TokenFile
     from optifire.store.cycles import Cycle
@@ -35,13 +35,14 @@ MOST_VERSIONS = 200
 class LedgerReading:
     """Answers from the ledger of a service, and from its files."""
 
-    def __init__(self, service: Service, tokens: TokenFile) -> None:
+    def __init__(self, service: Service, ledger: KeptLedger, tokens: TokenFile) -> None:
         self._service = service
+        self._ledger = ledger
         self._tokens = tokens
 
     @property
     def _path(self) -> Path:
-        return self._service.home.database(self._service.environment)
+        return self._ledger.path
 
     async def runs(self, asked: RunsAsked) -> Shape:
         """Give one page of runs."""
@@ -56,8 +57,7 @@ class LedgerReading:
             limit=asked.limit + 1,
             after=after,
         )
-        async with LedgerReader(self._path) as ledger:
-            rows = await ledger.runs(which)
+        rows = await (await self._ledger()).runs(which)
         page = rows[: asked.limit]
         more = len(rows) > asked.limit
         return {
@@ -72,8 +72,7 @@ class LedgerReading:
     async def cycles(self, limit: int, cursor: str | None) -> Shape:
         """Give one page of cycles."""
         after = None if cursor is None else _place_of(cursor)
-        async with LedgerReader(self._path) as ledger:
-            found = await ledger.cycles(limit=limit + 1, after=after)
+        found = await (await self._ledger()).cycles(limit=limit + 1, after=after)
         page = found[:limit]
         more = len(found) > limit
         return {
@@ -83,8 +82,7 @@ class LedgerReading:
 
     async def config(self) -> Shape:
         """Give settings with sources, and versions with authors."""
-        async with LedgerReader(self._path) as ledger:
-            versions = await ledger.configs(limit=MOST_VERSIONS)
+        versions = await (await self._ledger()).configs(limit=MOST_VERSIONS)
         return {
             "settings": await asyncio.to_thread(settings_with_sources, self._service.home),
             "versions": [
@@ -100,8 +98,7 @@ class LedgerReading:
 
     async def audit(self, limit: int) -> Sequence[Shape]:
         """Give what was changed over the API, newest first."""
-        async with LedgerReader(self._path) as ledger:
-            notes = await ledger.notes(kind=AUDIT)
+        notes = await (await self._ledger()).notes(kind=AUDIT)
         return [
             {"at": instant_text(note.at), "subject": note.subject, "text": note.text}
             for note in notes[:limit]
