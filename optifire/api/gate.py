@@ -86,8 +86,11 @@ class Gate:
         await self._app(scope, receive, send)
 
 
-def permit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Let through who may use this route; nobody reads a parameter before."""
+async def permit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Let through who may use this route; nobody reads a parameter before.
+
+    A coroutine, because litestar calls a plain function in a thread.
+    """
     if handler.opt.get("public", False):
         return
     wanted: Role = handler.opt.get("role", Role.ADMIN)
