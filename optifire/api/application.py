@@ -8,6 +8,7 @@ from optifire.api.document import document
 from optifire.api.etags import Tagged
 from optifire.api.feed import Feed
 from optifire.api.gate import Gate, Identifies, permit
+from optifire.api.plain import PlainLitestar
 from optifire.api.ports import Changes, Reads, Records
 from optifire.api.problems import HANDLERS
 from optifire.api.rate import RateLimit
@@ -21,7 +22,7 @@ LONGEST_BODY = 64 << 10
 
 def litestar_app(reads: Reads, records: Records, changes: Changes, feed: Feed) -> Litestar:
     """Give the application without its gate."""
-    return Litestar(
+    return PlainLitestar(
         route_handlers=[*READS, *CHANGES, events, document],
         dependencies={
             "reads": Provide(lambda: reads, sync_to_thread=False),

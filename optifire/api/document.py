@@ -6,12 +6,13 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from litestar import Litestar, get
+from litestar import get
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from optifire import __version__
+from optifire.api.plain import PlainLitestar
 from optifire.api.problems import MEMBERS, PROBLEM
 from optifire.api.routes_change import CHANGES
 from optifire.api.routes_events import events
@@ -56,7 +57,7 @@ def described() -> Plain:
         use_handler_docstrings=True,
         operation_id_creator=lambda handler, _method, _path: handler.handler_name,
     )
-    app = Litestar(
+    app = PlainLitestar(
         handlers,
         dependencies={desk: _nobody() for desk in DESKS},
         openapi_config=config,

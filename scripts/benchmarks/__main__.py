@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import (
+    apis,
     beats,
     bursts,
     busy,
@@ -50,6 +51,7 @@ WORKLOADS: Mapping[str, Callable[[Settings], list[Figure]]] = {
     "stop": stops.stop,
     "frame": frame.frame,
     "soak": soaks.soak,
+    "api": apis.api,
 }
 
 

@@ -39,6 +39,8 @@ SETTLE = 8.0
 MIB = 2**20
 #: The job that was due while the service was down, and is caught up at once.
 FIRST = "bench_00"
+#: The HTTP API is on, at a port that is free.
+CONFIG = "api: {enabled: true, port: 0}\n"
 #: What a plugin imports at the top, and the megabytes that are then allowed, two spares included.
 DATA = (("numpy pandas", 260.0), ("numpy pandas statsmodels arch", 330.0))
 #: The module that a zygote runs; its settings come last.
@@ -72,7 +74,7 @@ def w4(settings: Settings) -> list[Figure]:
     theirs = _rest(settings, *_comparator(settings, "peer"))
     pss = Figure(
         "W4",
-        f"PSS at rest, {PLUGINS} plugins",
+        f"PSS at rest, {PLUGINS} plugins, API on",
         "MiB",
         [mine.pss],
         [plain.pss],
@@ -131,7 +133,7 @@ def w5(settings: Settings) -> list[Figure]:
 
 
 def new_home(settings: Settings, *, imports: str = "") -> Path:
-    """Make a home with 75 isolated plugins, whose catalogue is cached.
+    """Make a home with 75 isolated plugins and the API, whose catalogue is cached.
 
     All are light, but the first where ``imports`` stand at the top of its code.
     """
@@ -146,6 +148,7 @@ def new_home(settings: Settings, *, imports: str = "") -> Path:
         ours.write_plugin(home / "plugins", name, plan={"schedule": schedule}, imports=mine)
         lines += [f"  {name}:", "    enabled: true"]
     (home / "configs" / "features.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (home / "configs" / "config.yaml").write_text(CONFIG, encoding="utf-8")
     subprocess.run([*_optifire(home), "plugins", "list"], check=True, stdout=subprocess.DEVNULL)
     return home
 
