@@ -9,7 +9,7 @@ import sys
 from optifire.api import server
 from optifire.api.application import litestar_app
 from optifire.api.document import described
-litestar_app(None, None, None)
+litestar_app(None, None, None, None)
 described()
 print(*sys.modules)
 """
