@@ -62,11 +62,11 @@ def test_an_address_that_others_reach_is_bound_where_there_is_tls(trial: Trial) 
 
 def test_files_that_are_no_pair_are_named(trial: Trial) -> None:
     settle(trial, tls_key="cert.pem")
-    error = trial.refused("up", "--no-view")
+    error = trial.refused("up", "--no-view", code=2)
     assert error["type"] == "ConfigError"
     assert str(trial.root / "cert.pem") in error["where"]
 
 
 def test_a_file_that_is_not_there_is_named(trial: Trial) -> None:
     settle(trial, tls_certificate="other.pem")
-    assert str(trial.root / "other.pem") in trial.refused("up", "--no-view")["where"]
+    assert str(trial.root / "other.pem") in trial.refused("up", "--no-view", code=2)["where"]
