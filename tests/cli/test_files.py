@@ -101,7 +101,8 @@ def test_diff_and_rollback_go_back_to_an_accepted_version_whole(
     assert changes["changed"] == ["config.yaml", "features.yaml"]
     assert "-  pace: 0.5\n+  pace: 2\n" in changes["diff"]["config.yaml"]
     said = optifire("--home", home, "config", "rollback", "aaa", "--json")
-    assert said.json == {"ok": True, "changed": ["features.yaml", "config.yaml"], "errors": []}
+    assert said.json["changed"] == ["features.yaml", "config.yaml"]
+    assert said.json == {"ok": True, "changed": said.json["changed"], "errors": [], "restart": []}
     assert (config.read_text(encoding="utf-8"), features.read_text(encoding="utf-8")) == before
     assert "pace: 2" in (home / "configs" / "config.yaml.bak").read_text(encoding="utf-8")
     assert "nothing differs" in optifire("--home", home, "config", "diff").out
@@ -200,5 +201,5 @@ def test_a_ledger_of_a_newer_version_is_refused_with_both(optifire: Program, hom
     connection.close()
     said = optifire("--home", home, "runs", "--json")
     assert said.code == 1
-    assert said.error["type"] == "StoreError"
+    assert said.error["type"] == "UnfitError"
     assert "9999" in said.error["message"]
