@@ -78,7 +78,7 @@ def test_a_service_does_not_begin_with_a_wrong_setting(paper: Trial, number: int
     wrongs = list(first_of_each())
     wrong = wrongs[number * (len(wrongs) - 1) // 2]
     paper.replace(paper.home.configs / wrong.file, wrong.text)
-    error = paper.refused("up")
+    error = paper.refused("up", code=2)
     assert f"{wrong.file}:{wrong.line}: {wrong.key}" in f"{error['where']} {error['message']}"
     assert error["remedy"] or error["message"].count("\n")
     assert not paper.home.database("paper").exists()
