@@ -84,6 +84,8 @@ class ReadPool:
         self._busy_timeout = busy_timeout
         self._keep = keep
         self._free: list[Reading] = []
+        #: How many have been taken and not given back.
+        self.taken = 0
         self._lock = threading.Lock()
         self._closed = False
 
@@ -96,12 +98,15 @@ class ReadPool:
         reading.connection.execute("BEGIN")
         # A deferred BEGIN holds nothing: the first read fixes the point in time.
         reading.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        with self._lock:
+            self.taken += 1
         return reading
 
     def give(self, reading: Reading) -> None:
         """Take a connection back."""
         reading.connection.rollback()
         with self._lock:
+            self.taken -= 1
             if len(self._free) < self._keep and not self._closed:
                 self._free.append(reading)
                 return

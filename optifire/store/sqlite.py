@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from optifire.core.errors import DamagedError, OptifireError, StoreError
 from optifire.core.ledger import Batch, Recovered, Rejected
 from optifire.store.blobs import BlobFiles, blobs_of
+from optifire.store.checkpoints import Checkpoints
 from optifire.store.codec import to_us
 from optifire.store.connect import BUSY_TIMEOUT_S, Synchronous, connect_writer
 from optifire.store.guard import Guard
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: A checkpoint follows when about so many pages have gone to the write-ahead log.
-_CHECKPOINT_PAGES = 1500
 #: Pages that a transaction dirties before its first row: the leaves of each index.
 _PAGES_A_COMMIT = 6
 #: Points in time that are remembered before those let go are forgotten.
@@ -86,7 +85,7 @@ class SqliteStore:
         self._executor: ThreadPoolExecutor | None = None
         self._lazy: list[Snapshot] = []
         self._most_lazy = _LAZY
-        self._pages = 0
+        self._checkpoints: Checkpoints | None = None
 
     async def open(self) -> Recovered:
         """Open, migrate, take the lock and begin a new start number.
@@ -115,6 +114,9 @@ class SqliteStore:
         self._lock.take(self._clock())
         connection = connect_writer(self.path, self._synchronous, self._busy_timeout)
         self._connection = connection
+        self._checkpoints = Checkpoints(
+            connection, lambda: 0 if self._pool is None else self._pool.taken
+        )
         migrate(connection, self.path)
         last = connection.execute(query("last_start")).fetchone()
         clean = last is None or bool(last[1])
@@ -146,17 +148,14 @@ class SqliteStore:
 
         What fails here is tried again after the next commit; callers hear of a full disk there.
         """
-        writer, connection = self._writer, self._connection
-        if writer is None or writer.transactor is None or connection is None:
+        writer, connection, checkpoints = self._writer, self._connection, self._checkpoints
+        if writer is None or writer.transactor is None or connection is None or not checkpoints:
             return
         if connection.in_transaction:  # held open for the next commit
             return
-        self._pages += _PAGES_A_COMMIT + rows
         try:
             writer.transactor.sweep_replaced()
-            if self._pages >= _CHECKPOINT_PAGES:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                self._pages = 0
+            checkpoints.wrote(_PAGES_A_COMMIT + rows)
         except (sqlite3.Error, OSError) as error:
             _log.warning("the ledger could not be tidied up: %s", store_error(self.path, error))
 
