@@ -1,5 +1,8 @@
 """What every test folder shares, those of plugins too: the `--long` option."""
 
+import signal
+from collections import defaultdict
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -16,10 +19,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests marked `long`")
 
 
+def pytest_configure() -> None:
+    # A shell has what it starts with `&` ignore Ctrl-C, and programs that tests start with it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--long"):
         return
-    long = [item for item in items if item.get_closest_marker("long")]
-    if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in set(long)]
+    left_out = {item for item in items if item.get_closest_marker("long")}
+    cases = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sample"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for several in cases.values():
+        (most,) = several[0].get_closest_marker("sample").args
+        several.sort(key=lambda item: item.nodeid)
+        kept = {index * len(several) // most for index in range(most)}
+        left_out.update(item for index, item in enumerate(several) if index not in kept)
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]

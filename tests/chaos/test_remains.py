@@ -1,6 +1,7 @@
 """What a run has started, in a service that is killed: gone when the next one takes runs up."""
 
 import os
+import re
 import signal
 from contextlib import suppress
 
@@ -43,7 +44,9 @@ def test_what_a_run_had_started_in_a_service_that_was_killed_is_ended_by_the_nex
         assert sleeping(trial) == [left]
         with trial.service() as service:
             assert sleeping(trial) == []
-            assert "runs of the service before had left processes, now ended: 1" in service.said()
+            # The run itself may not have followed its zygote yet, and is counted then.
+            said = service.said()
+            assert re.search("runs of the service before had left processes, now ended: [12]", said)
             assert service.stop() == 0
     finally:
         for pid in sleeping(trial):

@@ -206,15 +206,6 @@ def test_a_bug_is_not_hidden(failing: Callable[[BaseException], None]) -> None:
 
 
 def started(*words: str) -> subprocess.Popen[str]:
-    """Start the program as a person's shell does: listening to Ctrl-C, even where we do not."""
-    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's `&` would have it ignored
-    try:
-        return _started(words)
-    finally:
-        signal.signal(signal.SIGINT, ours)
-
-
-def _started(words: tuple[str, ...]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "optifire.cli.main", *words],
         stdout=subprocess.PIPE,

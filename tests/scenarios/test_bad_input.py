@@ -50,6 +50,7 @@ FEATURES = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("kind", FEATURES)
 def test_every_command_says_where_features_yaml_is_wrong(demo: Trial, kind: str) -> None:
     text, where, hint = FEATURES[kind]
@@ -62,6 +63,7 @@ def test_every_command_says_where_features_yaml_is_wrong(demo: Trial, kind: str)
     assert not demo.database.exists()
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("text", "where"),
     [
@@ -83,6 +85,7 @@ def test_a_wrong_setting_of_the_system_is_named_with_its_line(
 # --- dates --------------------------------------------------------------------------------------
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("words", "code", "said", "remedy"),
     [

@@ -73,6 +73,7 @@ def test_no_wrong_setting_changes_a_running_service_and_each_is_named(paper: Tri
     assert sum(row.count for row in rows) == int((due[-1] - due[0]).total_seconds()) + 1
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_service_does_not_begin_with_a_wrong_setting(paper: Trial, number: int) -> None:
     wrongs = list(first_of_each())
