@@ -29,12 +29,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--long"):
         return
     left_out = {item for item in items if item.get_closest_marker("long")}
-    cases = defaultdict(list)
+    cases: dict[tuple[str, int], list[pytest.Item]] = defaultdict(list)
     for item in items:
-        if item.get_closest_marker("sample"):
-            cases[item.nodeid.partition("[")[0]].append(item)
-    for several in cases.values():
-        (most,) = several[0].get_closest_marker("sample").args
+        if sample := item.get_closest_marker("sample"):
+            cases[item.nodeid.partition("[")[0], *sample.args].append(item)
+    for (_, most), several in cases.items():
         several.sort(key=lambda item: item.nodeid)
         kept = {index * len(several) // most for index in range(most)}
         left_out.update(item for index, item in enumerate(several) if index not in kept)
