@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from optifire.core.run import RunStatus
+from optifire.store.checkpoints import MOST_BYTES
 from tests.chaos.accounts import Programmed
 from tests.chaos.siege import NOISE, family, zombies
 from trial import Service, until
@@ -26,6 +27,8 @@ KEPT: Final = 7
 LEAST: Final = 10
 #: Files that are open for one run and its spare, in the service and the zygote.
 A_RUN: Final = 8
+#: Megabytes that the log of a ledger may have: twice what it is cut to.
+LOG: Final = 2 * MOST_BYTES / (1 << 20)
 #: What plugins go by, in turn; each makes a value, and every other one reads that before it.
 WORDS: Final = ("@open", "@close-10m", "@open+5m", "30 9 * * *", "0 12,15 * * *", "@idle")
 WORKS: Final = """\
@@ -41,7 +44,7 @@ return PluginResult(success=True, data={"luck": context.rng.random()})
 
 @dataclass(frozen=True)
 class Look:
-    """A service at a virtual instant: megabytes of its own, and of its ledger in use.
+    """A service at a virtual instant: megabytes of its own, of its ledger in use, and of its log.
 
     What it has open goes up and down by the few files of a run.
     """
@@ -49,6 +52,7 @@ class Look:
     now: datetime
     memory: float
     ledger: float
+    log: float
     processes: int
     opened: int
 
@@ -90,9 +94,10 @@ def glance(service: Service, ledger: Path, now: datetime) -> Look:
             for what in ("page_count", "freelist_count", "page_size")
         )
     used = (pages - free) * size / (1 << 20)
+    log = ledger.with_name(f"{ledger.name}-wal").stat().st_size / (1 << 20)
     stays = list(family(service))
     opened = sum(process.num_fds() for process in stays)
-    return Look(now, rss, used, len(stays), opened)
+    return Look(now, rss, used, log, len(stays), opened)
 
 
 def growth(figures: Sequence[float]) -> float:
@@ -153,6 +158,7 @@ def test_days_of_75_plugins_leave_a_service_as_it_was(
     assert {each.processes for each in looks} == {looks[0].processes}
     assert growth([each.memory for each in looks]) < NOISE
     assert growth([each.opened for each in looks]) < A_RUN
+    assert max(each.log for each in looks) < LOG
     if days > 2 * KEPT:  # from where on as much goes as comes, but for a row a day and plugin
         later = looks[len(looks) // 2 :]
         assert growth([each.memory for each in later]) < NOISE / 4
