@@ -60,7 +60,7 @@ def words(last: str, db: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("kills", "last"),
     [
-        pytest.param(10, THREE_WEEKS, marks=pytest.mark.timeout(300)),
+        pytest.param(5, THREE_WEEKS, marks=pytest.mark.timeout(300)),
         pytest.param(100, THREE_MONTHS, marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
     ],
 )

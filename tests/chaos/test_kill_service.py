@@ -62,7 +62,7 @@ def demo(trial: Trial) -> Trial:
 @pytest.mark.parametrize(
     ("kills", "last"),
     [
-        pytest.param(10, ONE_WEEK, marks=pytest.mark.timeout(300)),
+        pytest.param(5, ONE_WEEK, marks=pytest.mark.timeout(300)),
         pytest.param(100, FIVE_WEEKS, marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
     ],
 )

@@ -41,7 +41,7 @@ def expected(stage: str, whom: str, effect: str) -> tuple[RunStatus, int]:
 @pytest.mark.parametrize(
     ("points", "days"),
     [
-        pytest.param(18, 1, marks=pytest.mark.timeout(180)),
+        pytest.param(12, 1, marks=pytest.mark.timeout(180)),
         pytest.param(200, 12, marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
     ],
 )
