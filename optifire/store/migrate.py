@@ -70,7 +70,8 @@ def migrate(
 ) -> int:
     """Bring a ledger up to date; gives the version it had.
 
-    An older one is copied to ``<file>.bak-<version>`` first. Each step is one transaction.
+    An older one is copied to ``<file>.bak-<version>`` first. All steps are one transaction: who
+    reads meanwhile finds the ledger as it was, or up to date.
     """
     todo = migrations() if steps is None else steps
     version = version_of(connection, path)
@@ -78,8 +79,8 @@ def migrate(
     todo = [step for step in todo if step.version > version]
     if todo and version:
         _copy(connection, path.with_name(f"{path.name}.bak-{version}"))
-    for step in todo:
-        _apply(connection, step)
+    if todo:
+        _apply(connection, todo)
     return version
 
 
@@ -95,12 +96,13 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
     part.replace(target)
 
 
-def _apply(connection: sqlite3.Connection, step: Migration) -> None:
+def _apply(connection: sqlite3.Connection, steps: Sequence[Migration]) -> None:
+    script = "\n".join(step.sql for step in steps)
     try:
         connection.executescript(
-            f"BEGIN IMMEDIATE;\n{step.sql}\n"
+            f"BEGIN IMMEDIATE;\n{script}\n"
             f"PRAGMA application_id = {APPLICATION_ID};\n"
-            f"PRAGMA user_version = {step.version};\nCOMMIT;"
+            f"PRAGMA user_version = {steps[-1].version};\nCOMMIT;"
         )
     except sqlite3.Error:
         if connection.in_transaction:

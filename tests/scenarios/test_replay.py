@@ -70,7 +70,7 @@ def closes() -> tuple[list[str], list[float]]:
 
 @pytest.mark.row("O060")
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("workers", [1, 2, pytest.param(4, marks=pytest.mark.long)])
 def test_a_year_has_one_digest_whatever_the_number_of_workers(year: Played, workers: int) -> None:
     said = play(year.trial, YEAR, "--workers", str(workers))
     assert said["digest"] == year.said["digest"]
@@ -231,9 +231,11 @@ def unfinished(trial: Trial, tmp_path: Path) -> tuple[Trial, Path]:
     trial.enable("quick")
     db = tmp_path / "half.db"
     process = trial.start("replay", "--from", YEAR[0], "--to", YEAR[1], "--db", str(db))
-    until(lambda: trial.runs(db, limit=1), what="a first cycle")
-    process.kill()
-    process.wait()
+    try:
+        until(lambda: trial.runs(db, limit=1), what="a first cycle")
+    finally:
+        process.kill()
+        process.wait()
     return trial, db
 
 
