@@ -14,6 +14,15 @@ from optifire.store.reader import LedgerReader
 ALL = 10_000_000
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a database as another program would."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+
+
 def runs_in(path: Path, **conditions: Any) -> list[RunRow]:  # noqa: ANN401
     """Give the runs that a ledger holds, oldest first; none when there is no ledger yet."""
     which = RunFilter(**{"limit": ALL} | conditions)

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from optifire.core.errors import ConfigError
+from optifire.host.texts import read_text
 from optifire.host.toml_lines import toml_lines
 
 #: The way to a value: keys of mappings and indices of lists.
@@ -81,20 +82,7 @@ def read_document(file: Path) -> Document:
     ConfigError
         It cannot be read, is not what its suffix says, or has a key twice; with file and line.
     """
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be read: {error.strerror}", where=str(file), remedy="Check path and mode"
-        ) from error
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise ConfigError(
-            "is not UTF-8", where=f"{file}:{line}", remedy="Save the file as UTF-8"
-        ) from error
-    return parse_document(text, str(file))
+    return parse_document(read_text(file), str(file))
 
 
 def parse_document(text: str, name: str) -> Document:

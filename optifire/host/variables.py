@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from optifire.core.errors import ConfigError
+from optifire.host.texts import read_text
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 _QUOTES = ("'", '"')
@@ -34,7 +35,7 @@ def _read_file(file: Path) -> dict[str, str]:
             remedy=f"Run `chmod 600 {file}`",
         )
     found: dict[str, str] = {}
-    for number, line in enumerate(_text_of(file).splitlines(), start=1):
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         match = _LINE.fullmatch(line.strip())
@@ -44,23 +45,6 @@ def _read_file(file: Path) -> dict[str, str]:
             )
         found[match[1]] = _unquote(match[2].strip())
     return found
-
-
-def _text_of(file: Path) -> str:
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be read: {error.strerror}", where=str(file), remedy="Check path and mode"
-        ) from error
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        # Not from the decoder's error, which holds the bytes.
-        raise ConfigError(
-            "is not UTF-8", where=f"{file}:{line}", remedy="Save the file as UTF-8"
-        ) from None
 
 
 def _unquote(text: str) -> str:

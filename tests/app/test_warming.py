@@ -14,13 +14,13 @@ from optifire.core.calendar import AlwaysOpen
 from optifire.core.job import Code, Job, Placement
 from optifire.core.schedule import parse_schedule
 from optifire.core.types import PluginId
-from optifire.runtime.clock import real_pause
 from optifire.runtime.planner import Planner
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
 from optifire.workers.zygotes import DATA, LIGHT
+from trial_until import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 NOON = datetime(2018, 11, 23, 12, tzinfo=UTC)
@@ -76,12 +76,6 @@ async def isolated(tmp_path: Path) -> AsyncIterator[IsolatedWorker]:
     await worker.start()
     yield worker
     await worker.stop()
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds; the test's own timeout is the limit."""
-    while not holds():
-        await real_pause(0.002)
 
 
 async def test_a_data_zygote_and_its_spares_are_there_before_the_first_run_of_the_day(

@@ -5,9 +5,7 @@ import os
 import random
 import resource
 import signal
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ from optifire.runtime.clock import wall_now
 from tests.chaos.accounts import EFFECTS, Faulty
 from tests.chaos.strike import noted
 from trial import Service, until
+from trial_ledger import locked
 
 #: Often enough that something falls due in each disaster.
 WORDS: Final = dict.fromkeys(EFFECTS, "interval_1s")
@@ -63,15 +62,6 @@ def lock(trial: Faulty, service: Service, _: random.Random) -> None:
     """Hold the lock of the ledger, until the service gives up waiting for it."""
     with locked(trial.ledger):
         until(partial(reasons, service, "locked by another process"), what="red health")
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a database as another program would."""
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        yield
-        connection.execute("ROLLBACK")
 
 
 def rewrite(trial: Faulty, service: Service, chance: random.Random, *, times: int = 20) -> None:

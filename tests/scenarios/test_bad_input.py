@@ -3,8 +3,7 @@
 import resource
 import sqlite3
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from optifire.core.run import TERMINAL, RunStatus
 from optifire.store.migrate import APPLICATION_ID
 from trial import Trial, until
-from trial_ledger import is_whole
+from trial_ledger import is_whole, locked
 
 DAYS = ("--from", "2018-01-02", "--to", "2018-01-05")
 MONDAY, FRIDAY = "2018-01-29", "2018-02-02"
@@ -159,15 +158,6 @@ def test_a_database_locked_for_a_while_turns_health_red_and_costs_no_record(demo
         assert service.stop() == 0
     assert before.items() <= {row.run_id: row.status for row in demo.runs()}.items()
     check_every_occurrence_once(demo)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a database as another program would."""
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        yield
-        connection.execute("ROLLBACK")
 
 
 # --- disks --------------------------------------------------------------------------------------

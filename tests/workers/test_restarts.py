@@ -15,12 +15,12 @@ import pytest_asyncio
 
 from optifire.core.errors import OptifireError, TransientError
 from optifire.core.run import RunStatus
-from optifire.runtime.clock import real_pause
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
 from optifire.workers.keeping import Keeper
+from trial_until import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from optifire.core.ports import Outcome
@@ -50,12 +50,6 @@ async def worker(tmp_path: Path) -> AsyncIterator[IsolatedWorker]:
     await worker.start()
     yield worker
     await worker.stop()
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds; the test's own timeout is the limit."""
-    while not holds():
-        await real_pause(0.002)
 
 
 def kill(pid: int) -> None:

@@ -20,9 +20,10 @@ from optifire.core.run import RunStatus
 from optifire.runtime.clock import real_pause
 from optifire.workers import landlock, seccomp
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
+from trial_until import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from optifire.core.ports import Outcome
     from tests.workers.conftest import Ask
@@ -39,12 +40,6 @@ async def working(home: Path, spares: int) -> AsyncIterator[IsolatedWorker]:
         yield worker
     finally:
         await worker.stop()
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds; the test's own timeout is the limit."""
-    while not holds():
-        await real_pause(0.002)
 
 
 async def a_spare(worker: IsolatedWorker, *, but: int = 0) -> int:
