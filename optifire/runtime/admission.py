@@ -40,6 +40,10 @@ class Snapshot:
     #: The pause for which an occurrence of a plugin, due at an instant, is not run.
     pause_of: Callable[[PluginId, datetime], Pause | None] = nobody_paused
 
+    def failing(self, firing: Firing) -> bool:
+        """Tell whether the latest run of its plugin that says anything of it went wrong."""
+        return self.standing_of(firing.job.plugin_id).failures > 0
+
 
 @dataclass(frozen=True, slots=True)
 class NonRun:

@@ -122,10 +122,10 @@ class Cycle:
             while self._inbox:
                 self._inbox.popleft()()
             if self._flow.ready:
-                parts = self._parts
-                snapshot = parts.snapshot(self._chain)
+                snapshot = self._parts.snapshot(self._chain)
                 while self._flow.ready:
-                    self._consider(self._flow.ready.popleft(), snapshot)
+                    for node in self._flow.take_ready(snapshot.failing):
+                        self._consider(node, snapshot)
             await self._commit()
             if not self._inbox and not self._flow.ready and not self._draft.batch:
                 return
@@ -142,7 +142,8 @@ class Cycle:
         if objection is None:
             got = self._supply(node)
             if got.missing is None:
-                if self._parts.slots.holds(node.firing) or self._entrance.slot(node):
+                holds = self._parts.slots.holds(node.firing)
+                if holds or self._entrance.slot(node, failing=snapshot.failing(node.firing)):
                     self._start(node, got)
                 return
             objection = NonRun(RunStatus.SKIPPED, got.missing)

@@ -14,9 +14,10 @@ from optifire.core.ledger import ContextValue, RunRow, new_run
 from optifire.core.ports import RunRequest
 from optifire.core.run import RunStatus
 from optifire.runtime.overlap import LiveRun, LiveRuns, Manner
+from optifire.runtime.slots import turn_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from optifire.core.types import PluginId
@@ -81,6 +82,14 @@ class Dataflow:
             self.nodes[pull.plugin_id].waits += 1
         self.open = len(self.nodes)
         self.ready.extend(node for node in self.nodes.values() if node.waits == 0)
+
+    def take_ready(self, failing: Callable[[Firing], bool]) -> Sequence[Node]:
+        """Take all that are ready, in the order in which slots are given."""
+        ready = tuple(self.ready)
+        self.ready.clear()
+        if len(ready) == 1:
+            return ready
+        return sorted(ready, key=lambda node: turn_of(node.firing, failing=failing(node.firing)))
 
     def release(self, node: Node) -> None:
         """Count one thing less that a node waits for."""

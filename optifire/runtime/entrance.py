@@ -56,9 +56,9 @@ class Entrance:
                 self._end_others(firing.job)
         return None
 
-    def slot(self, node: Node) -> bool:
+    def slot(self, node: Node, *, failing: bool) -> bool:
         """Take a slot now, or be considered again when one has come free."""
-        return self.slots.take(node.firing, lambda: self.again(node))
+        return self.slots.take(node.firing, lambda: self.again(node), failing=failing)
 
     def leave(self, node: Node) -> None:
         """Give back slot and place, or the place in a queue: the occurrence is over."""

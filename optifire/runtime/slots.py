@@ -40,7 +40,17 @@ class _Held:
     mb: float
 
 
-_Entry = tuple[int, datetime, str, int, _Claim]
+Turn = tuple[int, datetime, bool, str]
+_Entry = tuple[Turn, int, _Claim]
+
+
+def turn_of(firing: Firing, *, failing: bool) -> Turn:
+    """Give what sorts occurrences by whose turn it is, the first one lowest.
+
+    That is priority, then due, and among those due at one instant whoever has not just failed:
+    what hangs until its timeout keeps a slot from all others until then. Then it is the id.
+    """
+    return (firing.job.priority, firing.due, failing, firing.job.plugin_id)
 
 
 def memory_of(job: Job) -> float:
@@ -51,8 +61,8 @@ def memory_of(job: Job) -> float:
 class Slots:
     """How many isolated runs go on at once: some for all, one each for risk and exec besides.
 
-    Together their memory limits stay within what `room` leaves. Waiting is by priority (lower
-    first), then due, then id. Who waits for memory is not overtaken, but by risk and exec with
+    Together their memory limits stay within what `room` leaves. Waiting is by
+    `turn_of`. Who waits for memory is not overtaken, but by risk and exec with
     their own slots, so that small runs cannot keep a large one out; a run that is alone always
     has room, since nobody else would ever make some. Inline runs need no slot, nor do residents,
     whose processes stand and count as the service's.
@@ -86,14 +96,17 @@ class Slots:
         """What one run may use at most, None where nobody counts."""
         return None if self._room is None else self._room.most_mb
 
-    def take(self, firing: Firing, go: Callable[[], None]) -> bool:
-        """Take a slot now (True), or call `go` when one has been given later (False)."""
+    def take(self, firing: Firing, go: Callable[[], None], *, failing: bool = False) -> bool:
+        """Take a slot now (True), or call `go` when one has been given later (False).
+
+        ``failing`` says that the latest run of the plugin went wrong.
+        """
         job = firing.job
         if job.placement is not Placement.ISOLATED:
             return True
         kind = str(job.category) if job.category in self._reserved else ""
         claim = _Claim(firing, go)
-        entry = (job.priority, firing.due, job.plugin_id, id(firing), claim)
+        entry = (turn_of(firing, failing=failing), id(firing), claim)
         heapq.heappush(self._queues.setdefault(kind, []), entry)
         self._waiting.add(id(firing))
         return self._serve(claim)

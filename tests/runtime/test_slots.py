@@ -61,6 +61,24 @@ def test_slots_are_given_by_priority_then_due_then_id() -> None:
     assert slots.waiting == 0
 
 
+def test_of_those_due_at_one_instant_who_failed_last_waits_for_the_others() -> None:
+    slots, went = Slots(1), []
+    held = firing("held")
+    assert slots.take(held, ignore)
+    waiting = [
+        (firing("a_bad"), True),
+        (firing("b"), False),
+        (firing("c_first", priority=10), True),
+        (firing("d_later", due=NOON + MINUTE), False),
+    ]
+    for one, failing in waiting:
+        assert not slots.take(one, lambda one=one: went.append(one), failing=failing)  # type: ignore[misc]
+    slots.give_back(held)
+    while len(slots):
+        slots.give_back(went[-1])
+    assert [one.job.plugin_id for one in went] == ["c_first", "b", "a_bad", "d_later"]
+
+
 def test_risk_and_exec_have_a_slot_of_their_own_each() -> None:
     slots = Slots(1)
     taken = [firing("a"), firing("r", "risk"), firing("e", "exec")]

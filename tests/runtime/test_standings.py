@@ -15,6 +15,7 @@ from optifire.core.ledger import Batch, Statement, new_run
 from optifire.core.ports import Outcome
 from optifire.core.run import Failure, RunStatus
 from optifire.runtime.part import Parting
+from optifire.runtime.slots import Slots
 from optifire.runtime.standings import CHANGED, QUARANTINED, RELEASED, Standings
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -78,6 +79,20 @@ async def test_a_success_whose_table_writes_failed_is_a_failure_and_is_told(
     assert "WriteError: no such table" in batch.notes[0].text
     await bad.cycle("bad", due=kit.noon + HOUR)
     assert bad.status("bad", kit.noon + HOUR).startswith("refused(quarantined: 3 runs in a row")
+
+
+async def test_who_failed_last_goes_after_the_others_of_its_instant_and_priority(
+    bad: Any, kit: Any
+) -> None:
+    bad.slots = Slots(1)
+    for name, priority in (("good", 50), ("later", 60), ("also", 50)):
+        bad.job(name, priority=priority)
+    names = ("bad", "good", "later", "also")
+    for number in range(2):
+        await bad.cycle(*names, due=kit.noon + number * MINUTE)
+    started = [name for what, name in bad.worker.order if what == "start"]
+    assert started[:4] == ["also", "bad", "good", "later"]
+    assert started[4:] == ["also", "good", "bad", "later"]
 
 
 async def hold(world: Any, kit: Any) -> None:
