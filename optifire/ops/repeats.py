@@ -95,7 +95,7 @@ class Repeats:
                 yield Told(last, cause.more, cause.since, again=not last.over)
                 cause.renew(now)
             elif cause.trouble and cause.lasting:
-                cause.ends = None
+                cause.ends, cause.cleared = None, False
             else:
                 del self._causes[name]
 

@@ -3,7 +3,7 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from optifire.core.alerts import Alert, Topic
@@ -132,6 +132,7 @@ def test_every_alert_is_told_or_counted(story: list[tuple[int, bool]], lasting: 
     assert firsts + sum(each.more for each in line.told) == troubles
 
 
+@example([(0, True), (0, False), (30, True)])
 @given(STORIES.filter(bool))
 def test_what_was_told_last_is_how_it_is(story: list[tuple[int, bool]]) -> None:
     line = Line(lasting=True)
