@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -37,6 +37,9 @@ REMEDIES: Final[Mapping[str, str]] = {
     "memory": "Lower budgets or system.concurrency, or give the machine more memory",
     "disk": "Make room on the disk of the ledger",
 }
+
+#: What the cause of a check's alert begins with.
+_HEALTH: Final = f"{Topic.HEALTH}:"
 
 #: Gives the category of a plugin, "" where it is not known.
 CategoryOf = Callable[[str], str]
@@ -155,6 +158,12 @@ class RedChecks:
     _red: dict[str, int] = field(default_factory=dict, init=False)
     _well: dict[str, int] = field(default_factory=dict, init=False)
 
+    def recall(self, causes: Iterable[str]) -> None:
+        """Take what was told before a restart as red still, so that its end is told after it."""
+        for cause in causes:
+            if cause.startswith(_HEALTH):
+                self._red[cause.removeprefix(_HEALTH)] = RED_LOOKS
+
     def see(self, red: Mapping[str, Sequence[str]], now: datetime) -> Iterator[Alert]:
         """Take in one look: the checks that are red, with their reasons."""
         for check in [*self._red]:
@@ -182,7 +191,7 @@ class RedChecks:
         remedy = "Nothing" if over else REMEDIES.get(check, "Read the reason")
         return Alert(
             Topic.HEALTH,
-            f"health:{check}",
+            f"{_HEALTH}{check}",
             now,
             what=what,
             why=why,

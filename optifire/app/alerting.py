@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from optifire.app.alarms import Alarms, RedChecks
+from optifire.app.alert_memory import Keeping, Memory
 from optifire.app.speaking import secrets_of
 from optifire.core.calendar import Calendar, CalendarRangeError
 from optifire.core.errors import ConfigError, OptifireError
 from optifire.core.quiet_hours import QuietHours, always_in_session, parse_span
 from optifire.core.types import PluginId
 from optifire.ops.alert_desk import Desk, Rules
-from optifire.ops.delivery import Delivery, Send
+from optifire.ops.delivery import NOTHING, Delivery, Pause, Send
 from optifire.ops.masking import Masker
 from optifire.ops.messages import Message, Writer
 from optifire.ops.sending import lacking, send
 from optifire.runtime.clock import real_pause, wall_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from optifire.app.joining import Catalogs, Configuration
     from optifire.app.vitals import Health
@@ -57,13 +59,25 @@ class Alerting:
     ----------
     service
         Whose alerts these are.
-    send
+    write
+        Writes a batch to its ledger, once.
+    deliver
         Sends one message to an address.
+    pause
+        Waits between two looks.
     """
 
-    def __init__(self, service: Around, deliver: Send = send) -> None:
+    def __init__(
+        self,
+        service: Around,
+        write: Callable[[Batch], Awaitable[object]],
+        deliver: Send = send,
+        pause: Pause = real_pause,
+    ) -> None:
         self._service = service
+        self._keeping = Keeping(write)
         self._deliver = deliver
+        self._pause = pause
         self._alarms = Alarms(self._category_of)
         self._checks = RedChecks()
         self._market: Calendar | None = None
@@ -72,10 +86,21 @@ class Alerting:
         self._deliveries: dict[str, Delivery] = {}
         self._desk = self._follow()
 
-    def remember(self, unclean: Sequence[datetime], market: Calendar) -> None:
-        """Take in what the ledger knows of earlier starts, and the calendar of the market."""
+    def remember(self, unclean: Sequence[datetime], market: Calendar | None, kept: str) -> None:
+        """Take in what the ledger knows of earlier starts, and the calendar of the market.
+
+        ``kept`` is what they had still to tell, "" for nothing.
+        """
         self._alarms = Alarms(self._category_of, unclean)
         self._market = market
+        memory = self._keeping.recall(kept) if kept else Memory()
+        self._desk = self._follow()
+        self._desk.repeats.causes.update(memory.causes)
+        self._desk.waiting.extend(memory.held)
+        self._desk.dropped += memory.dropped
+        for name in self._deliveries.keys() & memory.unsent.keys():
+            self._deliveries[name].take_up(memory.unsent[name])
+        self._checks.recall(name for name, cause in memory.causes.items() if cause.trouble)
 
     def listen(self, batch: Batch) -> None:
         """Take in a committed batch."""
@@ -105,12 +130,15 @@ class Alerting:
                         sending[each] = tasks.create_task(each.run())
                     if self.is_on():
                         self._look(at_health=looks % HEALTH_EVERY == 0)
+                    await self._keeping.keep(self._memory())
                     looks += 1
-                    await real_pause(LOOK)
+                    await self._pause(LOOK)
             finally:
                 for task in sending.values():
                     task.cancel()
-                self._say_what_is_left()
+                memory = self._memory()
+                memory.say_what_is_left()
+                await self._keeping.keep(memory)
 
     def _look(self, *, at_health: bool) -> None:
         now = wall_now()
@@ -121,8 +149,10 @@ class Alerting:
 
     def _take(self, alert: Alert, now: datetime) -> None:
         self._desk = self._follow()
-        log.info("alert: %s: %s", alert.what, alert.why)
-        self._give(self._desk.take(alert, now))
+        mask = self._desk.rules.writer.mask
+        masked = replace(alert, what=mask(alert.what), why=mask(alert.why))
+        log.info("alert: %s: %s", masked.what, masked.why)
+        self._give(self._desk.take(masked, now))
 
     def _give(self, messages: Sequence[Message]) -> None:
         for message in messages:
@@ -187,14 +217,12 @@ class Alerting:
         job = self._service.catalog.jobs.get(PluginId(plugin_id))
         return "" if job is None else job.category
 
-    def _say_what_is_left(self) -> None:
-        for delivery in self._deliveries.values():
-            if len(delivery):
-                log.warning(
-                    "not sent to %s before the end: %d alerts", delivery.name, len(delivery)
-                )
-        if self._desk.held:
-            log.warning("held by quiet hours at the end: %d alerts", self._desk.held)
+    def _memory(self) -> Memory:
+        """Give what a restart must not forget."""
+        desk, deliveries = self._desk, self._deliveries
+        backlogs = {name: each.backlog() for name, each in deliveries.items()}
+        unsent = {name: each for name, each in backlogs.items() if each != NOTHING}
+        return Memory(desk.repeats.causes, list(desk.waiting), desk.dropped, unsent)
 
 
 def addresses_of(configuration: Configuration) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo
 
 from optifire.app.alarms import START, UNCLEAN
+from optifire.app.alert_memory import ALERTS
 from optifire.app.holding import advised, discard, refuse_second
 from optifire.app.holidays import Holidays
 from optifire.app.inlining import Inline
@@ -209,7 +210,7 @@ class _Opening:
         )
         service.living.lives = past.lives
         service.vitals.missed.see(past.missed)
-        service.alerting.remember(past.unclean, self.market)
+        service.alerting.remember(past.unclean, self.market, self.recovered.meta.get(ALERTS, ""))
         signs: dict[str, Sign] = {
             "the writer of the ledger": Echo(self.store.ping),
             "the schedule": partial(schedule_sign, engine, recorder),

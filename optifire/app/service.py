@@ -125,7 +125,7 @@ class Service:
         self._meter = Meter(os.getpid(), home.data, monotonic)
         self.vitals = Vitals(self._meter, monotonic, lambda: engine.rooms.slots.most_mb)
         self.metrics = Metrics(engine, placing, self.vitals, self.health, self.environment, ledger)
-        self.alerting = Alerting(self)
+        self.alerting = Alerting(self, recorder.intend)
         for each in (self.living, self.vitals.missed, self.metrics.runs, self.alerting):
             bus.listen(each.listen)
 

@@ -34,12 +34,15 @@ class Rules:
 
 @dataclass(slots=True)
 class Desk:
-    """Takes alerts and gives messages."""
+    """Takes alerts and gives messages.
+
+    ``waiting`` is what quiet hours hold, and ``dropped`` counts the oldest that were too many.
+    """
 
     rules: Rules
     repeats: Repeats
-    _held: deque[Told] = field(default_factory=deque, init=False)
-    _dropped: int = field(default=0, init=False)
+    waiting: deque[Told] = field(default_factory=deque)
+    dropped: int = 0
 
     @classmethod
     def with_window(cls, rules: Rules, seconds: float) -> Desk:
@@ -49,7 +52,7 @@ class Desk:
     @property
     def held(self) -> int:
         """How many alerts wait for the end of quiet hours."""
-        return len(self._held) + self._dropped
+        return len(self.waiting) + self.dropped
 
     def change(self, rules: Rules, seconds: float) -> None:
         """Go over to other rules; what waits and what was counted stays."""
@@ -66,10 +69,10 @@ class Desk:
     def tick(self, now: datetime) -> list[Message]:
         """Give what is to be sent because windows or quiet hours have ended."""
         found = [message for told in self.repeats.ended(now) for message in self._pass(told, now)]
-        if self._held and not self.rules.quiet.holds(now):
-            held, dropped = list(self._held), self._dropped
-            self._held.clear()
-            self._dropped = 0
+        if self.waiting and not self.rules.quiet.holds(now):
+            held, dropped = list(self.waiting), self.dropped
+            self.waiting.clear()
+            self.dropped = 0
             single = len(held) == 1 and not dropped
             writer = self.rules.writer
             message = writer.one(held[0]) if single else writer.several(held, dropped, SUMMED_UP)
@@ -79,8 +82,8 @@ class Desk:
     def _pass(self, told: Told, now: datetime) -> list[Message]:
         if told.alert.urgent or not self.rules.quiet.holds(now):
             return [self.rules.writer.one(told)]
-        if len(self._held) >= MOST_HELD:
-            self._held.popleft()
-            self._dropped += 1
-        self._held.append(told)
+        if len(self.waiting) >= MOST_HELD:
+            self.waiting.popleft()
+            self.dropped += 1
+        self.waiting.append(told)
         return []

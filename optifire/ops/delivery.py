@@ -40,6 +40,17 @@ class Trouble:
     tries: int
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What a target has not taken yet, the oldest first, and how many older ones were let go."""
+
+    messages: tuple[Message, ...] = ()
+    dropped: int = 0
+
+
+NOTHING: Final = Backlog()
+
+
 @dataclass(slots=True, eq=False)
 class _Waiting:
     """A message and how often it was tried."""
@@ -77,8 +88,15 @@ class Delivery:
         self._waiting.append(_Waiting(message))
         self._bell.set()
 
-    def __len__(self) -> int:
-        return len(self._waiting)
+    def backlog(self) -> Backlog:
+        """Give what it was given and has not brought."""
+        return Backlog(tuple(each.message for each in self._waiting), self._dropped)
+
+    def take_up(self, backlog: Backlog) -> None:
+        """Bring what was left of an earlier start, as if it were new."""
+        self._dropped += backlog.dropped
+        for message in backlog.messages:
+            self.put(message)
 
     async def run(self) -> None:
         """Send whatever is put, until this is cancelled."""

@@ -35,7 +35,7 @@ class Told:
 
 
 @dataclass(slots=True)
-class _Cause:
+class Cause:
     """What is known of one cause, from the first of it that was told."""
 
     #: When the window ends and how long it is; after its end, what lasts has none.
@@ -52,6 +52,7 @@ class _Cause:
     clear: Alert | None = None
 
     def counted(self, alert: Alert) -> None:
+        """Take in one more that is not told by itself."""
         self.more += 1
         self.since = self.since or alert.at
         self.latest, self.clear = alert, None
@@ -69,15 +70,15 @@ class Repeats:
     """Decides for each alert whether it is told now, later with others, or not at all."""
 
     window: timedelta
-    _causes: dict[str, _Cause] = field(default_factory=dict, init=False)
+    causes: dict[str, Cause] = field(default_factory=dict)
 
     def take(self, alert: Alert) -> Told | None:
         """Give what is to be told of an alert now, None where it is counted or nobody's concern."""
-        cause = self._causes.get(alert.cause)
+        cause = self.causes.get(alert.cause)
         if alert.over:
             return None if cause is None or not cause.trouble else self._clear(cause, alert)
         if cause is None or cause.ends is None:
-            self._causes[alert.cause] = _Cause(alert.at + self.window, self.window, alert.lasting)
+            self.causes[alert.cause] = Cause(alert.at + self.window, self.window, alert.lasting)
             return Told(alert)
         if cause.trouble:
             cause.counted(alert)
@@ -87,7 +88,7 @@ class Repeats:
 
     def ended(self, now: datetime) -> Iterator[Told]:
         """Give what is to be told of the windows that have ended by now."""
-        for name, cause in list(self._causes.items()):
+        for name, cause in list(self.causes.items()):
             if cause.ends is None or cause.ends > now:
                 continue
             last = cause.clear or cause.latest
@@ -97,15 +98,15 @@ class Repeats:
             elif cause.trouble and cause.lasting:
                 cause.ends, cause.cleared = None, False
             else:
-                del self._causes[name]
+                del self.causes[name]
 
-    def _clear(self, cause: _Cause, alert: Alert) -> Told | None:
+    def _clear(self, cause: Cause, alert: Alert) -> Told | None:
         if cause.cleared:
             cause.clear = alert
             return None
         told = Told(alert, cause.more, cause.since)
         if cause.ends is None:
-            del self._causes[alert.cause]
+            del self.causes[alert.cause]
         cause.trouble, cause.cleared = False, True
         cause.more, cause.since, cause.latest = 0, None, None
         return told

@@ -162,6 +162,15 @@ def test_what_turns_red_again_before_the_end_has_not_ended() -> None:
     assert seen(checks) == [("health:disk", True)]
 
 
+def test_what_was_told_before_a_restart_is_not_told_again_and_its_end_is() -> None:
+    checks = RedChecks()
+    checks.recall(["health:ledger", "health:disk", "missed:a"])
+    assert seen(checks, "ledger", times=5) == []
+    assert seen(checks, "ledger", times=WELL_LOOKS) == [("health:disk", True)]
+    assert seen(checks, times=WELL_LOOKS) == [("health:ledger", True)]
+    assert seen(checks, "ledger", times=RED_LOOKS) == [("health:ledger", False)]
+
+
 def test_each_check_is_told_with_its_reasons_and_what_to_do() -> None:
     checks = RedChecks()
     red = {"ledger": ["the ledger cannot be written: full"], "disk": ["3 MB are free", "again"]}

@@ -3,7 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from optifire.ops.delivery import LONGEST_PAUSE, MOST_TRIES, MOST_WAITING, Delivery, Trouble
+from optifire.ops.delivery import (
+    LONGEST_PAUSE,
+    MOST_TRIES,
+    MOST_WAITING,
+    NOTHING,
+    Delivery,
+    Trouble,
+)
 from optifire.ops.messages import Message
 
 
@@ -64,7 +71,7 @@ async def test_a_few_are_sent_one_by_one_in_their_order() -> None:
     await going(delivery, lambda: until(lambda: len(target.took) == 3))
     assert [each.title for each in target.took] == ["a", "b", "c"]
     assert delivery.trouble is None
-    assert len(delivery) == 0
+    assert delivery.backlog() == NOTHING
 
 
 async def test_many_at_once_are_one_message_with_the_gravest_of_them() -> None:
@@ -95,7 +102,7 @@ async def test_what_is_tried_often_enough_is_let_go_and_counted() -> None:
     delivery.put(message("old"))
 
     async def go_on() -> None:
-        await until(lambda: len(target.tried) == MOST_TRIES and len(delivery) == 0)
+        await until(lambda: len(target.tried) == MOST_TRIES and not delivery.backlog().messages)
         assert delivery.trouble == Trouble("refused", MOST_TRIES)
         delivery.put(message("new"))
         await until(lambda: len(target.took) == 1)
@@ -104,6 +111,20 @@ async def test_what_is_tried_often_enough_is_let_go_and_counted() -> None:
     assert sum(target.pauses[:MOST_TRIES]) > 2 * 3600
     assert target.took[0].title == "OptiFIRE: 2 alerts"
     assert target.took[0].body.splitlines()[:2] == ["new", "1 more are in data/optifire.log"]
+
+
+async def test_what_was_left_is_taken_up_by_another_with_what_was_let_go() -> None:
+    before = Target("refused").delivery()
+    for number in range(MOST_WAITING + 2):
+        before.put(message(f"m{number}"))
+    left = before.backlog()
+    assert (left.messages[0].title, left.dropped) == ("m2", 2)
+    target = Target()
+    after = target.delivery()
+    after.take_up(left)
+    assert after.backlog() == left
+    await going(after, lambda: until(lambda: len(target.took) == 1))
+    assert target.took[0].title == f"OptiFIRE: {MOST_WAITING + 2} alerts"
 
 
 async def test_a_failure_is_known_until_something_is_taken() -> None:
@@ -131,7 +152,7 @@ async def test_what_hangs_is_in_nobodys_way_and_what_waits_is_bounded_and_counte
         await until(lambda: len(target.tried) == 1)
         for number in range(MOST_WAITING + 10):
             delivery.put(message(f"m{number}"))
-        assert len(delivery) == MOST_WAITING
+        assert len(delivery.backlog().messages) == MOST_WAITING
         target.hangs.set()
         await until(lambda: len(target.took) == 2)
 

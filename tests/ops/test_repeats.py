@@ -161,4 +161,4 @@ def test_what_is_over_is_forgotten() -> None:
         each.trouble()
         each.clear()
         each.wait(1440)
-        assert not each.repeats._causes  # noqa: SLF001 - memory is what this is about
+        assert not each.repeats.causes

@@ -3,12 +3,17 @@
 import json
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from optifire.app.alert_memory import ALERTS
 from optifire.core.run import RunStatus
-from optifire.runtime.clock import monotonic
+from optifire.runtime.clock import monotonic, wall_now
 from trial import Service, Trial, until
 from trial_hook import TOKEN, Hook, hook
 
@@ -78,11 +83,31 @@ def test_missed_quarantined_red_and_recovered_reach_the_webhook(told: Trial, web
         assert len([one for one in webhook.posted if "order was missed" in one["title"]]) == 1
         told.enable("order", environment="paper")
         until(lambda: told.give("health").returncode == 0, what="health that is not red")
+        now = wall_now()
+        told.configure(alerts={**WANTED, "tz": "UTC", "quiet_hours": around(now)}, system=AT_ONCE)
+        told.plugin("late", "raise RuntimeError('at night')", plan=EACH_SECOND)
+        told.enable("order", "late", environment="paper")
+        until(lambda: "late is quarantined" in kept(ledger), what="an alert that waits")
+        assert not webhook.titled("late is quarantined")
         service.kill()
+    told.configure(alerts=WANTED, system=AT_ONCE)
     with told.service():
         back = until(lambda: webhook.titled("back after an unclean end"), what="a recovery")
         assert "kill -9" in back["message"]
+        until(lambda: webhook.titled("late is quarantined"), what="what had waited")
     nowhere(told)
+
+
+def around(now: datetime) -> str:
+    """Give quiet hours that go on for a while."""
+    return "-".join(f"{now + timedelta(hours=each):%H:%M}" for each in (-2, 2))
+
+
+def kept(ledger: Path) -> str:
+    """Give what the ledger of a running service keeps of its alerts."""
+    with closing(sqlite3.connect(ledger)) as connection:
+        rows = dict(connection.execute("SELECT key, value FROM meta"))
+    return str(rows.get(ALERTS, ""))
 
 
 def nowhere(trial: Trial) -> None:
