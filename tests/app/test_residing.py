@@ -15,6 +15,7 @@ from optifire.core.ports import Event
 from optifire.core.run import RunKey, RunStatus
 from optifire.core.schedule import parse_schedule
 from optifire.core.types import Encoded, PluginId
+from optifire.runtime.clock import VirtualClock
 from optifire.runtime.standings import Standings
 
 NOON = datetime(2018, 11, 23, 12, tzinfo=UTC)
@@ -56,7 +57,7 @@ def event(name: str) -> Event:
 async def residing(standings: Standings) -> AsyncIterator[tuple[Residing, Told]]:
     """Give residents of which a test sees what they are told."""
     nobody = cast("Any", None)
-    made = Residing(nobody, cast("Any", _Recorder()), _Noon(), standings=standings)
+    made = Residing(nobody, cast("Any", _Recorder()), VirtualClock(NOON), standings=standings)
     told = Told()
     made.worker = cast("Any", told)
     task = asyncio.create_task(made.run())
@@ -72,24 +73,6 @@ class _Recorder:
 
     async def write(self, batch: Batch) -> None:
         raise AssertionError(batch.notes)
-
-
-class _Noon:
-    """A clock that stands, as far as residents ask it."""
-
-    timeless = False
-
-    def now(self) -> datetime:
-        return NOON
-
-    async def wait(self, until: datetime | None) -> datetime:
-        raise NotImplementedError
-
-    def wake(self) -> None:
-        raise NotImplementedError
-
-    async def pause(self, seconds: float) -> None:
-        raise NotImplementedError
 
 
 def standings_of_two() -> Standings:
