@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from optifire.core.due import Due
     from optifire.core.ledger import ContextValue
+    from optifire.core.stretch import Stretch
     from optifire.runtime.engine import Rooms
 
 #: Seconds of real time after which a slice ends with the run at hand.
@@ -62,21 +63,6 @@ class Grounds:
 def grounds_of(home: Home, ledger: Path, recorder: LiveRecorder, rooms: Rooms) -> Grounds:
     """Give the grounds of a running engine."""
     return Grounds(home, ledger, recorder, rooms.board, rooms.slots, rooms.clock)
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """What is asked for: a plugin, the first and last instant, by whom and why.
-
-    ``after`` is how far earlier slices came, None for the first one.
-    """
-
-    plugin_id: str
-    first: datetime
-    last: datetime
-    after: datetime | None = None
-    who: str = ""
-    why: str = ""
 
 
 @dataclass(slots=True)
@@ -118,19 +104,6 @@ class Backfilling:
     settings: Callable[[], Settings]
     seconds: float = SLICE_SECONDS
     _order: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def asked(
-        self,
-        plugin_id: str,
-        first: datetime,
-        last: datetime,
-        *,
-        after: datetime | None,
-        who: str,
-        why: str,
-    ) -> Slice:
-        """Do as `backfill` does, for who asks over the control socket."""
-        return await self.backfill(Stretch(plugin_id, first, last, after, who, why))
 
     async def backfill(self, stretch: Stretch) -> Slice:
         """Make what is missing of a stretch, for a few seconds, and say how far that came.

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     import argparse
     from datetime import datetime
 
-    from optifire.app.backfilling import Slice, Stretch
+    from optifire.app.backfilling import Slice
     from optifire.cli.output import Output
     from optifire.cli.progress import Stretched
+    from optifire.core.stretch import Stretch
     from optifire.host.home import Home
 
 #: Occurrences that could not be made of which a person is told one by one.
@@ -52,11 +53,11 @@ class Total:
 
 def backfill(arguments: argparse.Namespace, output: Output) -> int:
     """Make what is missing of a plugin's past."""
-    from optifire.app.backfilling import Stretch
     from optifire.cli.house import home_of, user, zone_of
     from optifire.cli.progress import Stretched
     from optifire.cli.times import parse_instant
     from optifire.core.errors import UsageError
+    from optifire.core.stretch import Stretch
 
     home = home_of(arguments)
     tz = zone_of(home)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from optifire.core.errors import ConfigError, LockedError, OptifireError, UsageError
+from optifire.core.stretch import Stretch
 from optifire.host.client import address_of, is_listening
 from optifire.host.records import ToJson, error_of, record_of
 
@@ -61,16 +62,7 @@ class Slice(Protocol):
 class Backfills(Protocol):
     """Makes up for what is missing of the past."""
 
-    async def asked(
-        self,
-        plugin_id: str,
-        first: datetime,
-        last: datetime,
-        *,
-        after: datetime | None,
-        who: str,
-        why: str,
-    ) -> Slice:
+    async def backfill(self, stretch: Stretch) -> Slice:
         """Make what is missing of a stretch for a few seconds, from where the last slice ended."""
 
 
@@ -178,14 +170,14 @@ def _policies_for(service: Controlled) -> dict[str, Handler]:
         return await service.pausing.resume(_subject(request), **_author(request))
 
     async def backfill(request: Mapping[str, Any]) -> object:
-        made = await service.backfilling.asked(
+        stretch = Stretch(
             _text(request, "plugin_id"),
             _instant(request, "first"),
             _instant(request, "last"),
             after=_instant(request, "after") if request.get("after") is not None else None,
             **_author(request),
         )
-        return made.as_json()
+        return (await service.backfilling.backfill(stretch)).as_json()
 
     return {"pause": pause, "resume": resume, "backfill": backfill}
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from optifire.core.errors import UsageError
+from optifire.core.stretch import Stretch
 from optifire.host.control import Controlled, handlers_for
 
 FIRST, LAST = datetime(2018, 11, 1, tzinfo=UTC), datetime(2018, 11, 2, tzinfo=UTC)
@@ -21,19 +22,10 @@ class FakeService:
 
     def __init__(self) -> None:
         self.backfilling = self
-        self.requests: list[tuple[object, ...]] = []
+        self.requests: list[Stretch] = []
 
-    async def asked(
-        self,
-        plugin_id: str,
-        first: datetime,
-        last: datetime,
-        *,
-        after: datetime | None,
-        who: str,
-        why: str,
-    ) -> "FakeService":
-        self.requests.append((plugin_id, first, last, after, who, why))
+    async def backfill(self, stretch: Stretch) -> "FakeService":
+        self.requests.append(stretch)
         return self
 
     def as_json(self) -> dict[str, Any]:
@@ -55,8 +47,8 @@ async def test_it_is_asked_for_with_its_stretch_and_who_asks(service: FakeServic
     await ask(service, **STRETCH, after="2018-11-01T18:00:00Z")
     after = datetime(2018, 11, 1, 18, tzinfo=UTC)
     assert service.requests == [
-        ("fe_garch", FIRST, LAST, None, "eva", "it was off"),
-        ("fe_garch", FIRST, LAST, after, "a program", ""),
+        Stretch("fe_garch", FIRST, LAST, None, "eva", "it was off"),
+        Stretch("fe_garch", FIRST, LAST, after, "a program", ""),
     ]
 
 
