@@ -95,7 +95,7 @@ class Service:
         self.catalogs = catalogs
         self._recorder = recorder
         self.bus = bus
-        self._runs = runs
+        self.runs = runs
         self.placing = placing
         self._reloading = asyncio.Lock()
         self._refused: OptifireError | None = None
@@ -252,10 +252,10 @@ class Service:
             "now": iso(now),
             "health": self.health().as_json(),
             "restart": self._restarts.sentences(),
-            "running": self._runs.running(),
+            "running": self.runs.running(),
             "next": [] if finished else next_of(self.engine, now),
             "plugins": plugins_of(
-                self.catalog, self._runs, self.placing, self._standings.held, self.pausing.pauses
+                self.catalog, self.runs, self.placing, self._standings.held, self.pausing.pauses
             ),
             "layers": list(self._layers),
             "usage": self._meter.recent(SAMPLE_AGE).plain(),
@@ -317,5 +317,5 @@ class Service:
         health.add("backup", backup, self.backing.sentences())
         health.add("alerts", Level.AMBER, self.alerting.sentences())
         health.signs += self.jumping.signs()
-        health.signs += self.vitals.signs(self.engine, self._runs.busy(), age=age)
+        health.signs += self.vitals.signs(self.engine, self.runs.busy(), age=age)
         return health

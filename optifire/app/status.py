@@ -39,9 +39,13 @@ NONE_HELD: Mapping[PluginId, str] = MappingProxyType({})
 
 
 class RunBoard:
-    """The last run of each plugin, how its runs ended, and what is in progress."""
+    """The last run of each plugin, how its runs ended, and what is in progress.
+
+    ``ended`` counts the rows of runs that have ended since this was made.
+    """
 
     def __init__(self, rows: Iterable[RunRow], counts: Mapping[str, Mapping[str, int]]) -> None:
+        self.ended = 0
         self._last: dict[PluginId, RunRow] = {}
         self._running: dict[str, RunRow] = {}
         self._counts: dict[str, dict[str, int]] = {
@@ -54,6 +58,7 @@ class RunBoard:
         """Take in a committed batch."""
         for row in batch.runs:
             if row.status in TERMINAL:
+                self.ended += 1
                 counts = self._counts.setdefault(row.key.plugin_id, {})
                 counts[row.status.value] = counts.get(row.status.value, 0) + row.count
             self._see(row)

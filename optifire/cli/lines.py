@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from optifire.cli.output import Output
 
-#: Seconds between two looks while there is something to tell, and the most when there is not: a
-#: look at 75 plugins is a millisecond, which at rest is most of what a service uses.
+#: Seconds between two looks while there is something to tell, and the most when there is not.
 PERIOD, LONGEST = 0.25, 1.0
 
 
@@ -24,7 +23,7 @@ class Shown(Protocol):
     """What is asked of a service."""
 
     async def status(self) -> dict[str, Any]:
-        """Give the service's state."""
+        """Give the service's state; of 75 plugins that takes a millisecond."""
 
 
 class Lines:
@@ -90,12 +89,25 @@ async def print_lines(
     service: Shown,
     lines: Lines,
     output: Output,
+    news: Callable[[], object],
     pause: Callable[[float], Awaitable[None]] = real_pause,
 ) -> None:
-    """Print what ended, again and again, until this is cancelled; ``pause`` lets time pass."""
-    period = PERIOD
+    """Print what ended, again and again, until this is cancelled.
+
+    Parameters
+    ----------
+    service, lines, output
+        What is asked, what makes lines of its answer, and where they go.
+    news
+        Gives what differs from before when there may be something to tell.
+    pause
+        Lets seconds pass.
+    """
+    period, before = PERIOD, object()
     while True:
-        told = list(lines.of(await service.status()))
+        now, told = news(), list[str]()
+        if now != before:
+            before, told = now, list(lines.of(await service.status()))
         for line in told:
             output.line(line)
         output.stdout.flush()

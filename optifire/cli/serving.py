@@ -98,7 +98,8 @@ async def _show(service: Service, home: Home, wanted: Wanted, output: Output) ->
         if wanted.screen:
             await Screen(market, tz, settings.demo).show(service, output.console())
         else:
-            await print_lines(service, Lines(tz, as_json=output.json), output)
+            lines = Lines(tz, as_json=output.json)
+            await print_lines(service, lines, output, lambda: (service.state, service.runs.ended))
     except OSError as error:  # nobody reads any more; the service is not there for its readers
         log.warning("nothing is shown any more: %s", error)
 

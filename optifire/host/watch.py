@@ -1,13 +1,21 @@
 """Waits for changes of configuration and plugin files."""
 
+import asyncio
 import os
+import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
-#: Milliseconds in which changes are gathered before they are told, and how often it is looked.
+#: What the watch tells: changes as (kind, path), or why there are none.
+Told = set[tuple[int, str]] | Literal["signal", "stop", "timeout"]
+
+#: Milliseconds in which changes are gathered before they are told, and how often it is looked:
+#: each look wakes a thread, and is most of what the watch uses.
 DEBOUNCE_MS = 100
-STEP_MS = 50
+STEP_MS = 100
 #: How often (ms) files are compared where the kernel has no watches left to give.
 POLL_MS = 300
 #: After this long (ms) the watch is known to be on, and what changed before it was is looked for.
@@ -46,25 +54,36 @@ async def changes(
 async def _changes_of(
     folders: Sequence[Path], *, poll: bool
 ) -> AsyncGenerator[frozenset[Path], None]:
-    from watchfiles import awatch
+    from watchfiles._rust_notify import RustNotify
 
-    armed = False
-    watch = awatch(
-        *folders,
-        watch_filter=lambda _, path: is_relevant(path, folders),
-        debounce=DEBOUNCE_MS,
-        step=STEP_MS,
-        rust_timeout=ARMED_MS,
-        yield_on_timeout=True,
+    # `watchfiles.awatch` has one timeout for all looks and makes a group of tasks for each.
+    timeout = ARMED_MS
+    with RustNotify(
+        watch_paths=[str(folder) for folder in folders],
+        debug=False,
         force_polling=poll,
         poll_delay_ms=POLL_MS,
         recursive=True,
-    )
-    async with aclosing(watch):
-        async for found in watch:
-            if found or not armed:
-                yield frozenset(Path(path) for _, path in found)
-            armed = True
+        ignore_permission_denied=False,
+    ) as notify:
+        while True:
+            told = await _looked(partial(notify.watch, DEBOUNCE_MS, STEP_MS, timeout))
+            paths = () if isinstance(told, str) else (path for _, path in told)
+            found = frozenset(Path(path) for path in paths if is_relevant(path, folders))
+            if found or timeout:
+                yield found
+            timeout = 0  # from now on it waits for as long as it takes
+
+
+async def _looked(look: Callable[[threading.Event], Told]) -> Told:
+    """Give what a thread found; one that is to stop is waited for, as it still uses the watch."""
+    stop = threading.Event()
+    looking = asyncio.ensure_future(asyncio.to_thread(look, stop))
+    try:
+        return await asyncio.shield(looking)
+    finally:
+        stop.set()
+        await asyncio.wait({looking})
 
 
 def is_relevant(path: str, folders: Sequence[Path]) -> bool:

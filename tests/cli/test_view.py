@@ -252,9 +252,9 @@ def test_lines_begin_with_the_state_and_then_tell_each_run_once(
     assert lines(status(plugins=ran)) == []
 
 
-async def test_where_nothing_happens_nobody_looks_more_than_once_a_second() -> None:
+async def test_where_nothing_happens_nobody_asks_and_nobody_looks_more_than_once_a_second() -> None:
     ran = {**status()["plugins"], "fe_garch": plugin("fe_garch", last=last("x", run_id="new"))}
-    states = iter([status(), *[status()] * 4, status(plugins=ran), status(plugins=ran)])
+    states, news = iter([status(), status(plugins=ran)]), iter([0, 0, 0, 0, 0, 1, 1])
     pauses: list[float] = []
 
     class Service:
@@ -268,8 +268,9 @@ async def test_where_nothing_happens_nobody_looks_more_than_once_a_second() -> N
 
     printed = io.StringIO()
     output = Output(json=False, stdout=printed, stderr=io.StringIO())
+    lines = Lines(NEW_YORK, as_json=False)
     with pytest.raises(asyncio.CancelledError):
-        await print_lines(Service(), Lines(NEW_YORK, as_json=False), output, pause)
+        await print_lines(Service(), lines, output, lambda: next(news), pause)
     assert pauses == [0.25, 0.5, 1.0, 1.0, 1.0, 0.25, 0.5]
     assert len(printed.getvalue().splitlines()) == 2
 
