@@ -81,7 +81,7 @@ class Records(Protocol):
         """Give what runs used against their budgets."""
 
     async def audit(self, limit: int) -> Sequence[Shape]:
-        """Give what was changed over the API, newest first."""
+        """Give what was asked to be changed over the API, and what was refused, newest first."""
 
     def tokens(self) -> Sequence[Shape]:
         """Give every token without its secret."""

@@ -152,11 +152,11 @@ async def metrics(reads: Desk) -> str:
     return reads.metrics()
 
 
-@get("/audit", role=Role.ADMIN, summary="What was changed over the API, newest first")
+@get("/audit", role=Role.ADMIN, summary="What was asked to be changed over the API")
 async def audit(
     records: Files, limit: Annotated[int, QueryParameter(ge=1, le=MOST_RUNS)] = 50
 ) -> Shape:
-    """Give instant, subject and text of each change."""
+    """Give instant, subject and text of each change and each refusal, newest first."""
     return {"items": await records.audit(limit)}
 
 

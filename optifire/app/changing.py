@@ -1,13 +1,21 @@
-"""What can be changed over the API: first written down with its author, then made."""
+"""What can be changed over the API: first written down with its author, then made or refused."""
 
 from __future__ import annotations
 
+import logging
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from optifire.app.pausing import subject_of
 from optifire.app.plugin_info import sources_of
 from optifire.app.reading_ledger import AUDIT
-from optifire.core.errors import ConfigError, NotFoundError, UsageError
+from optifire.core.errors import (
+    ConfigError,
+    NotFoundError,
+    OptifireError,
+    StoreError,
+    UsageError,
+)
 from optifire.core.ledger import Batch, NoteRow
 from optifire.host.edit import edit_file
 from optifire.host.records import record_of
@@ -16,10 +24,14 @@ from optifire.store.rows import parse_run_id
 from optifire.workers.wire import to_json
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from optifire.api.ports import Shape
     from optifire.app.service import Service
     from optifire.core.access import Caller
     from optifire.host.catalog import Listed
+
+log = logging.getLogger("optifire.service")
 
 
 class Changing:
@@ -48,13 +60,13 @@ class Changing:
         if enabled and listed.candidate is None:
             raise listed.error or ConfigError(f"nobody has {name}", where=str(home.configs))
         was = listed.enabled
-        await self._note(name, f"enabled: {str(enabled).lower()}", by)
-        said = await service.reload(
-            f"api: {by}", lambda: edit_file(file, name, ("enabled",), enabled)
-        )
-        now = service.catalog.find(name)
-        if now.enabled is not enabled:
-            raise _unheard(now, said["errors"])
+        async with self._noted(name, f"enabled: {str(enabled).lower()}", by):
+            said = await service.reload(
+                f"api: {by}", lambda: edit_file(file, name, ("enabled",), enabled)
+            )
+            now = service.catalog.find(name)
+            if now.enabled is not enabled:
+                raise _unheard(now, said["errors"])
         mine = [error for error in said["errors"] if name in error] if enabled else []
         return {
             "ok": not mine,
@@ -79,8 +91,9 @@ class Changing:
             raise UsageError("force needs a reason", where="why", remedy="Say why in `why`")
         listed = self._service.catalog.find(plugin_id)
         reason = f"{why or 'asked for'}; by {by}"
-        await self._note(listed.plugin_id, _said("run by force" if force else "run", why), by)
-        row = await self._service.run_now(listed.plugin_id, why=reason, force=force)
+        what = _said("run by force" if force else "run", why)
+        async with self._noted(listed.plugin_id, what, by):
+            row = await self._service.run_now(listed.plugin_id, why=reason, force=force)
         return record_of(row, to_json)
 
     async def cancel(self, run_id: str, *, why: str, by: Caller) -> Shape:
@@ -94,9 +107,9 @@ class Changing:
         key = parse_run_id(run_id)
         if key is None or self._service.catalog.find(key.plugin_id).plugin_id != key.plugin_id:
             raise _not_running(run_id)
-        await self._note(run_id, _said("cancel", why), by)
-        if not await self._service.cancel(run_id, f"{why or 'asked for'}; by {by}"):
-            raise _not_running(run_id)
+        async with self._noted(run_id, _said("cancel", why), by):
+            if not await self._service.cancel(run_id, f"{why or 'asked for'}; by {by}"):
+                raise _not_running(run_id)
         return {"ok": True, "changed": [run_id]}
 
     async def pause(self, plugin_id: str | None, *, why: str, by: Caller) -> Shape:
@@ -107,20 +120,39 @@ class Changing:
         NotFoundError
             No plugin has this id.
         """
-        await self._note(self._subject(plugin_id), _said("pause", why), by)
-        return await self._service.pausing.pause(plugin_id, who=str(by), why=why)
+        async with self._noted(self._subject(plugin_id), _said("pause", why), by):
+            return await self._service.pausing.pause(plugin_id, who=str(by), why=why)
 
     async def resume(self, plugin_id: str | None, *, why: str, by: Caller) -> Shape:
         """Let a plugin (None: all of them) run again; errors as `pause`."""
-        await self._note(self._subject(plugin_id), _said("resume", why), by)
-        return await self._service.pausing.resume(plugin_id, who=str(by), why=why)
+        async with self._noted(self._subject(plugin_id), _said("resume", why), by):
+            return await self._service.pausing.resume(plugin_id, who=str(by), why=why)
 
     def _subject(self, plugin_id: str | None) -> str:
         return subject_of(plugin_id, self._service.catalog)
 
-    async def _note(self, subject: str, text: str, by: Caller) -> None:
-        """Write down what is about to be changed; raises `StoreError` when that cannot be."""
-        note = NoteRow(wall_now(), AUDIT, subject, f"{text}; by {by}")
+    @asynccontextmanager
+    async def _noted(self, subject: str, text: str, by: Caller) -> AsyncIterator[None]:
+        """Write down what is about to be changed, and where it is refused that it was.
+
+        Raises
+        ------
+        StoreError
+            It cannot be written down, and is not made.
+        """
+        await self._note(subject, f"{text}; by {by}")
+        try:
+            yield
+        except OptifireError as error:
+            try:
+                why = " ".join(error.message.split())
+                await self._note(subject, f"refused: {text}; by {by}: {why}")
+            except StoreError as unwritten:
+                log.warning("that this was refused is not in the ledger: %s", unwritten)
+            raise
+
+    async def _note(self, subject: str, text: str) -> None:
+        note = NoteRow(wall_now(), AUDIT, subject, text)
         await self._service.engine.rooms.recorder.intend(Batch(notes=[note]))
 
 

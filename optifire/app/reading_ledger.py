@@ -97,7 +97,7 @@ class LedgerReading:
         return [cost_row(found, each) for each in found.chosen if each in found.found]
 
     async def audit(self, limit: int) -> Sequence[Shape]:
-        """Give what was changed over the API, newest first."""
+        """Give what was asked to be changed over the API, and what was refused, newest first."""
         notes = await (await self._ledger()).notes(kind=AUDIT)
         return [
             {"at": instant_text(note.at), "subject": note.subject, "text": note.text}

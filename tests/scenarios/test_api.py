@@ -184,7 +184,12 @@ def test_a_run_that_goes_on_is_cancelled_with_its_author(trial: Trial, client: C
     record = client.get(f"/runs/{run_id}")
     assert record["status"] == "cancelled"
     assert "enough; by first" in str(record)
-    assert client.ask(f"/runs/{run_id}/cancel", "POST")[0] == 404
+    assert client.ask(f"/runs/{run_id}/cancel", "POST", {"why": "late"})[0] == 404
+    refused, asked, *_ = client.get("/audit")["items"]
+    assert asked["text"].startswith("cancel: late; by first (admin, token ")
+    assert refused["text"].startswith("refused: cancel: late; by first (admin, token ")
+    assert refused["text"].endswith(f"no run '{run_id}' goes on")
+    assert (refused["subject"], asked["subject"]) == (run_id, run_id)
     assert client.ask("/runs/nonsense/cancel", "POST")[0] == 404
 
 
