@@ -79,21 +79,24 @@ class Jumping:
         """Take in what has happened since the last look."""
         if not isinstance(self.clock, SystemClock):
             return
-        for jump in self.watch.look():
+        jumps = self.watch.look()
+        for jump in jumps:
             self._last = self.passed(), jump
+            log.warning("%s", jump.sentence)
             if abs(jump.by) > WILD and not jump.asleep:
                 self._wild = self.passed()
-            log.warning("%s", jump.sentence)
+                log.warning("the clock was set by days: for a day nothing is removed for its age")
             subject = "asleep" if jump.asleep else "back" if jump.by < timedelta() else "forward"
             self._unwritten.append(NoteRow(jump.at, CLOCK, subject, jump.sentence))
             self.clock.wake()
         if self._unwritten:
+            notes, self._unwritten = self._unwritten, []
             try:
-                await self.write(Batch(notes=list(self._unwritten)))
+                await self.write(Batch(notes=notes))
             except StoreError as error:  # it is noted when there is room again
-                log.warning("a jump of the clock could not be noted yet: %s", error)
-            else:
-                self._unwritten.clear()
+                self._unwritten = [*notes, *self._unwritten]
+                if jumps:
+                    log.warning("a jump of the clock could not be noted yet: %s", error)
 
     def is_doubtful(self) -> bool:
         """Tell whether the clock went so far of late that the age of records says nothing."""

@@ -135,13 +135,17 @@ async def keep_pruning(service: Service) -> None:
     """Remove what retention no longer keeps, in slices that nobody notices."""
     await real_pause(PRUNING_DELAY)
     while True:
-        settings = service.backing.settings()
-        market = await service.catalogs.calendars.market(settings)
-        now = service.engine.rooms.clock.now()
-        if service.jumping.is_doubtful():
-            log.warning("the clock was set by days: nothing is removed for its age for now")
-            await real_pause(PRUNING_PERIOD)
-            continue
-        quiet = service.recorded or market.always_open or is_quiet(market, now)
-        await service.pruning.go(settings.retention, now, quiet=quiet)
+        await prune(service)
         await real_pause(PRUNING_PERIOD)
+
+
+async def prune(service: Service) -> None:
+    """Remove what has had its time, unless a clock that was set by days says so."""
+    await service.jumping.look()  # the last one may be from just before it was set
+    if service.jumping.is_doubtful():
+        return
+    settings = service.backing.settings()
+    market = await service.catalogs.calendars.market(settings)
+    now = service.engine.rooms.clock.now()
+    quiet = service.recorded or market.always_open or is_quiet(market, now)
+    await service.pruning.go(settings.retention, now, quiet=quiet)

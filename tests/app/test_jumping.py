@@ -1,17 +1,24 @@
 """A system clock that jumps: the wait ends at once, a note is kept, health says it."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from optifire.app.jumping import HELD, SHOWN, Jumping
+from optifire.app.rooms import prune
+from optifire.core.calendar import AlwaysOpen
 from optifire.core.errors import StoreError
 from optifire.core.ledger import Batch
+from optifire.core.settings import RetentionSettings, Settings
 from optifire.ops.health import Level
 from optifire.runtime.clock import PacedClock, SystemClock
 from optifire.runtime.jumps import JumpWatch
+
+if TYPE_CHECKING:
+    from optifire.app.service import Service
 
 NOON = datetime(2018, 11, 23, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -108,29 +115,74 @@ async def test_a_schedule_that_stands_still_is_shown_for_as_long_as_it_does(
     assert "2018-11-23T12:00:00Z" in sign.reason
 
 
-async def test_what_the_ledger_had_no_room_for_is_noted_when_it_has(wall: Wall) -> None:
+async def test_what_the_ledger_had_no_room_for_is_said_once_and_noted_when_it_has(
+    wall: Wall, caplog: pytest.LogCaptureFixture
+) -> None:
     each, _ = jumping(wall)
     wall.full = True
     wall.wall += HOUR
-    await each.look()
+    for _ in range(3):
+        await each.look()
+    assert caplog.text.count("no room") == 1
     wall.full = False
     await each.look()
     assert wall.notes() == ["clock forward"]
 
 
 async def test_nobody_goes_by_the_age_of_records_for_a_day_after_the_clock_was_set_by_days(
-    wall: Wall,
+    wall: Wall, caplog: pytest.LogCaptureFixture
 ) -> None:
     each, _ = jumping(wall)
     wall.wall += HOUR
     await each.look()
     assert not each.is_doubtful()
     wall.wall += 400 * DAY
-    await each.look()
-    assert each.is_doubtful()
+    for _ in range(3):
+        await each.look()
+        assert each.is_doubtful()
+    assert caplog.text.count("nothing is removed for its age") == 1
     wall.passed += HELD
     wall.wall += timedelta(seconds=HELD)
     assert not each.is_doubtful()
+
+
+@dataclass
+class Kept:
+    """A service as far as retention asks it, whose ledger has old runs."""
+
+    jumping: Jumping
+    clock: SystemClock
+    removed: list[datetime] = field(default_factory=list)
+    recorded: bool = False
+
+    def __post_init__(self) -> None:
+        self.pruning = self.backing = self.catalogs = self.calendars = self
+        self.engine = self.rooms = self
+
+    def settings(self) -> Settings:
+        return Settings()
+
+    async def market(self, _: Settings) -> AlwaysOpen:
+        return AlwaysOpen()
+
+    async def go(self, _: RetentionSettings, now: datetime, *, quiet: bool) -> None:
+        assert quiet
+        self.removed.append(now)
+
+
+async def test_nothing_is_removed_for_its_age_at_the_moment_in_which_the_clock_is_set_by_days(
+    wall: Wall,
+) -> None:
+    service = Kept(*jumping(wall))
+    await prune(cast("Service", service))
+    assert service.removed == [NOON]
+    wall.wall += 400 * DAY
+    await prune(cast("Service", service))
+    assert service.removed == [NOON]
+    wall.passed += HELD
+    wall.wall += timedelta(seconds=HELD)
+    await prune(cast("Service", service))
+    assert service.removed == [NOON, wall.wall]
 
 
 async def test_recorded_time_has_nothing_to_do_with_the_wall(wall: Wall) -> None:
