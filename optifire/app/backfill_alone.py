@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from optifire.app.backfilling import Backfilling, Grounds
 from optifire.app.joining import Catalogs, is_recorded, read_configuration
 from optifire.app.opening import live_clock
+from optifire.app.speaking import secrets_of
 from optifire.app.working import worker_settings
+from optifire.ops.masking import Masker
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.clock import SystemClock, wall_now
 from optifire.runtime.recorder import LiveRecorder
@@ -56,7 +58,8 @@ async def backfilling_alone(home: Home) -> AsyncIterator[Backfilling]:
         if isinstance(clock, SystemClock):
             resources.callback(clock.stop)
         board = Blackboard(in_files(recovered.values))
-        recorder = LiveRecorder(store, board, clock)
+        mask = Masker(secrets_of(configuration))
+        recorder = LiveRecorder(store, board, clock, mask=mask)
         slots = Slots(settings.system.concurrency_on(os.cpu_count() or 1))
         rooms = Grounds(home, path, recorder, board, slots, clock)
         yield Backfilling(rooms, lambda: catalog, lambda: settings)

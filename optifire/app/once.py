@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from optifire.app.joining import Catalogs, is_recorded, read_configuration
 from optifire.app.opening import live_clock
 from optifire.app.residing import Residing
+from optifire.app.speaking import secrets_of
 from optifire.app.status import BY_HAND, manual_note
 from optifire.app.working import worker_settings
 from optifire.core.errors import NotFoundError, StateError
 from optifire.core.held import Holds
 from optifire.core.job import Placement
 from optifire.core.ledger import Batch
+from optifire.ops.masking import Masker
 from optifire.runtime.blackboard import Blackboard
 from optifire.runtime.bus import CommitBus
 from optifire.runtime.clock import SystemClock, VirtualClock, wall_now
@@ -61,7 +63,7 @@ async def run_once(
         path = db or home.database(configuration.features.environment.value)
         store = SqliteStore(path, clock=wall_now)
         recovered = await store.open()
-        resources.push_async_callback(store.close)
+        resources.push_async_callback(store.close, clean=recovered.clean)
         isolated = IsolatedWorker(
             worker_settings(home, configuration.settings, replay=at is not None)
         )
@@ -81,7 +83,8 @@ async def run_once(
         if isinstance(clock, SystemClock):
             resources.callback(clock.stop)
         bus, board = CommitBus(), Blackboard(in_files(recovered.values))
-        recorder = LiveRecorder(store, board, clock, bus.tell)
+        mask = Masker(secrets_of(configuration))
+        recorder = LiveRecorder(store, board, clock, bus.tell, mask)
         resident = Residing(isolated, recorder, clock).worker
         resources.push_async_callback(resident.stop)
         workers: dict[Placement, Worker] = {

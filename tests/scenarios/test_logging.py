@@ -58,9 +58,12 @@ def test_a_run_is_in_the_log_with_its_id_and_settings_of_the_log_hold_at_once(
         ends = until(lambda: [one for one in debugged() if "status" in one], what="a run's end")
         assert (ends[0]["plugin_id"], ends[0]["status"]) == ("fine", "succeeded")
         assert service.stop() == 0
+    alone = failing.give("run", "broken", "--json")
+    assert "refused with ***" in alone.stdout
     logged = failing.ask("run-info", row.run_id, "--logs")
     files = [file for file in failing.home.data.rglob("*") if file.is_file()]
-    for said in (printed, service.said(), json.dumps(logged), *map(contents, files)):
+    everything = (printed, service.said(), alone.stdout, alone.stderr, json.dumps(logged))
+    for said in (*everything, *map(contents, files)):
         assert SECRET not in said
 
 

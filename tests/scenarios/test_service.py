@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from optifire.cli.house import user
-from optifire.core.run import RunStatus
+from optifire.core.run import RunKind, RunStatus
 from optifire.host import client
 from optifire.runtime.clock import wall_now
 from trial import Program, Trial, until
@@ -182,10 +182,15 @@ def test_the_second_signal_ends_it_at_once_and_no_process_is_left(waiting: Trial
         assert service.process.wait(30) == -signal.SIGTERM
         until(lambda: not waiting.processes(), what="an end of its workers")
     let_go(waiting)
+    waiting.ask("run", "slow")  # a command in between ends cleanly, which the service did not
     with waiting.service() as service:
         service.until_finished()
     assert starts(waiting) == ["first start", "after an unclean end"]
-    assert [(row.status, row.attempts) for row in waiting.runs()] == [(RunStatus.SUCCEEDED, 2)]
+    rows = {row.key.kind: (row.status, row.attempts) for row in waiting.runs()}
+    assert rows == {
+        RunKind.SCHEDULED: (RunStatus.SUCCEEDED, 2),
+        RunKind.MANUAL: (RunStatus.SUCCEEDED, 1),
+    }
 
 
 def test_a_restart_goes_on_where_the_demo_stopped(demo: Trial) -> None:
