@@ -75,7 +75,7 @@ class Pausing:
             subject = subject_of(plugin_id, self.catalog())
             note = change(self.pauses, note_of(kind, subject, self.now(), who, why))
             if note is not None:
-                await self.recorder.write(Batch(notes=[note]))
+                await self.recorder.intend(Batch(notes=[note]))
                 self.pauses.take(note)
                 self.keep_streams()
                 log.info("%s %s %s", _named(subject), kind, note.text)
