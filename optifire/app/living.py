@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from optifire.app.residing import NOT_STARTED
+from optifire.app.alarms import START
+from optifire.app.residing import NOT_STARTED, RESIDENT
 from optifire.app.status import state_of
 from optifire.app.switches import DISABLED, ENABLED
+from optifire.core.errors import StoreError
 from optifire.core.ledger import Batch, NoteRow
 from optifire.core.lifecycle import PluginState
 from optifire.core.types import PluginId
@@ -19,7 +21,7 @@ from optifire.host.catalog import Catalog
 from optifire.host.lifecycle import STATE, Life, Lifecycle
 from optifire.runtime.pauses import RESUMED, Pauses
 from optifire.runtime.recorder import Recorder
-from optifire.runtime.standings import QUARANTINED, RELEASED, Standings
+from optifire.runtime.standings import CHANGED, QUARANTINED, RELEASED, Standings
 
 if TYPE_CHECKING:
     from optifire.runtime.engine import Rooms
@@ -30,7 +32,7 @@ log = logging.getLogger("optifire.service")
 #: Kinds of notes that say why a plugin is well, or off.
 _REASONS: Final = {ENABLED, DISABLED, RELEASED, RESUMED}
 #: Kinds of notes that come with another state of their plugin.
-_MOVING: Final = {*_REASONS, QUARANTINED, "changed", "resident", "start"}
+_MOVING: Final = {*_REASONS, QUARANTINED, CHANGED, RESIDENT, START}
 
 
 @dataclass(slots=True)
@@ -87,19 +89,26 @@ class Living:
         self.look()
 
     async def run(self) -> None:
-        """Write transitions down for as long as this goes on, and those left at its end."""
+        """Write transitions down for as long as this goes on, and those left at its end.
+
+        At the end once: a ledger that refuses keeps no service from ending, and the next start
+        finds again where everybody is.
+        """
         try:
             while True:
                 await self._moved.wait()
-                await self._write()
+                await self._write(self.recorder.write)
         finally:
-            await self._write()
+            try:
+                await self._write(self.recorder.intend)
+            except StoreError as error:
+                log.warning("where plugins are could not be noted at the end: %s", error)
 
-    async def _write(self) -> None:
+    async def _write(self, write: Callable[[Batch], Awaitable[object]]) -> None:
         self._moved.clear()
         notes, self._notes = self._notes, []
         if notes:
-            await self.recorder.write(Batch(notes=notes))
+            await write(Batch(notes=notes))
 
 
 def living_in(
