@@ -8,7 +8,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from optifire.api.tail import Event, EventKind, Span
+from optifire.app.alarms import START
+from optifire.app.holidays import HOLIDAY
+from optifire.app.jumping import CLOCK
 from optifire.app.reading_ledger import AUDIT
+from optifire.app.restarting import RESTART
 from optifire.core.run import TERMINAL
 from optifire.host.records import instant_text, record_of
 from optifire.store.journal import JournalReader
@@ -30,7 +34,7 @@ _BEGUN: Final = ("run_id", "plugin_id", "due", "turn", "kind", "trigger")
 #: Characters of the longest text in an event.
 _LONGEST: Final = 1000
 #: The kinds of notes whose subject is no plugin.
-_NO_PLUGIN: Final = frozenset({"config", "holiday", "start", "stop", "restored", AUDIT})
+_NO_PLUGIN: Final = frozenset({HOLIDAY, START, CLOCK, RESTART, "restored", AUDIT})
 
 
 @asynccontextmanager

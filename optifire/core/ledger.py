@@ -130,12 +130,12 @@ class EventRow:
 class NoteRow:
     """Something that explains runs or their absence, as one row.
 
-    ``kind``: ``enabled``, ``disabled``, ``config``, ``holiday``, ``left_out``, ``start``, ``stop``,
-    ``demoted``, ``quarantined``, ``released``, ``changed`` (code or settings of a plugin),
-    ``paused``, ``resumed``, ``restart``, ``restored``, ``backfill``, ``warning``, ``state`` (of a
-    plugin, step by step), ``api`` (a change asked for over HTTP), ``clock`` (it jumped, or the
-    machine slept). ``subject`` is a plugin id (``*`` for all of them), a setting, a run id, a
-    calendar and date, a file, or which way the clock went.
+    ``kind``: ``enabled``, ``disabled``, ``manual``, ``holiday``, ``left_out``, ``start``,
+    ``resident``, ``demoted``, ``quarantined``, ``released``, ``changed`` (code or settings of a
+    plugin), ``paused``, ``resumed``, ``restart``, ``restored``, ``backfill``, ``warning``,
+    ``state`` (of a plugin, step by step), ``api`` (a change asked for over HTTP, or refused),
+    ``clock`` (it jumped, or the machine slept). ``subject`` is a plugin id (``*`` for all of them),
+    a setting, a run id, a calendar and date, a file, or which way the clock went.
     """
 
     at: datetime

@@ -66,6 +66,9 @@ def test_a_published_event_names_its_run() -> None:
         ("manual", "a@20181123T180000Z~manual", "a"),
         ("holiday", "XNYS 2018-12-25", None),
         ("start", "3", None),
+        ("restored", "paper.db", None),
+        ("clock", "forward", None),
+        ("restart", "system.concurrency", None),
         ("api", "a", None),
     ],
 )
