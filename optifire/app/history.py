@@ -75,6 +75,8 @@ def edits_of(versions: Sequence[ConfigVersion], plugin_id: str | None = None) ->
 
 def _between(old: ConfigVersion, new: ConfigVersion) -> Iterator[Edit]:
     for name in sorted(old.files.keys() | new.files.keys()):
+        if old.files.get(name) == new.files.get(name):
+            continue  # most files of most versions
         before, after = _leaves(name, old.files), _leaves(name, new.files)
         for path in sorted(before.keys() | after.keys()):
             if not _same(before.get(path), after.get(path)):
