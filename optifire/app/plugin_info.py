@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from optifire.app.living import not_started
@@ -12,6 +11,7 @@ from optifire.core.types import fold_id
 from optifire.host.layers import Sourced, is_secret
 from optifire.host.lifecycle import Lifecycle
 from optifire.host.records import finite, maybe_text
+from optifire.ops.masking import MASK, names_secret
 from optifire.runtime.pauses import Pauses
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 #: What a plugin without any mixin is.
 JOB_KIND = "job"
-#: What stands for the value of a field that is marked secret.
-MASKED = "***"
-_SECRET = re.compile(r"secret|token|password|passwd|api_?key|private_?key", re.IGNORECASE)
 
 
 def info_of(
@@ -157,8 +154,8 @@ def sources_of(listed: Listed) -> dict[str, dict[str, Any]]:
 
 def shown(key: str, found: Sourced) -> Any:  # noqa: ANN401 - any plain value
     """Give a value, masked where its key says that it is a secret and it is no ``${VAR}``."""
-    hidden = _SECRET.search(key) and isinstance(found.value, str) and not is_secret(found)
-    return MASKED if hidden else plain(found.value)
+    hidden = names_secret(key) and isinstance(found.value, str) and not is_secret(found)
+    return MASK if hidden else plain(found.value)
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any plain value

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.run import TERMINAL, RunStatus
 from optifire.ops.logs import Logs, Style
-from optifire.ops.masking import Masker
+from optifire.ops.masking import Masker, names_secret
 from optifire.runtime.standings import QUARANTINED
 from optifire.store.codec import iso
 
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("optifire.runs")
 
-#: Names of variables of the environment that hold secrets, and how long those are at least: a
-#: shorter value, such as ``true``, is part of other words.
-_SECRET: Final = re.compile(r"secret|token|password|passwd|api_?key|private_?key", re.IGNORECASE)
+#: How long secrets in variables of the environment are at least: a shorter value, such as
+#: ``true``, is part of other words.
 _LONG: Final = 8
 #: How serious the ends of runs are; all that is not here is what happens every day.
 _LEVELS: Final[Mapping[RunStatus, int]] = {
@@ -68,7 +66,7 @@ def secrets_of(configuration: Configuration) -> Iterable[str]:
     """Give what is masked: ``secrets.env``, targets of alerts, and variables named like secrets."""
     known = {*configuration.secrets, *configuration.settings.alerts.targets}
     for name, value in configuration.variables.items():
-        if name in known or (_SECRET.search(name) and len(value) >= _LONG):
+        if name in known or (names_secret(name) and len(value) >= _LONG):
             yield value
 
 
