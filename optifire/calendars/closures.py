@@ -22,6 +22,8 @@ from optifire.core.errors import ConfigError
 #: Is told a file and the text that it is about to have.
 Sign = Callable[[Path, str], None]
 HEAD = "# Days on which an exchange is closed although its table says otherwise.\n"
+#: Bytes of the file, at most: a closure takes some eighty.
+LARGEST = 2**20
 EXAMPLE = 'Write each closure as {date: 2025-01-09, why: "day of mourning"}'
 
 
@@ -43,9 +45,8 @@ def closures_of(name: str, home: Path) -> list[Closure]:
         The file is not as described above; the message names file and line.
     """
     path = closures_path(home)
-    if not path.exists():
-        return []
-    return parse_closures(path.read_text(encoding="utf-8"), path).get(name, [])
+    text = _text_of(path)
+    return [] if text is None else parse_closures(text, path).get(name, [])
 
 
 def add_closure(
@@ -68,7 +69,8 @@ def add_closure(
             where=str(path),
             remedy='Say why, as in --why "day of mourning"',
         )
-    text = path.read_text(encoding="utf-8") if path.exists() else HEAD
+    there = _text_of(path)
+    text = HEAD if there is None else there
     before = parse_closures(text, path)
     if any(closure.date == date for closure in before.get(code, [])):
         return False
@@ -122,6 +124,21 @@ def _rows(rows: object, path: Path, line: int) -> Iterator[Closure]:
         yield Closure(date, why.strip())
 
 
+def _text_of(path: Path) -> str | None:
+    """Give what the file holds, None where there is none."""
+    try:
+        found = path.stat()
+        if not path.is_file() or found.st_size > LARGEST:
+            raise _wrong(path, None, "is not a plain file, or far too large")
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _wrong(path, None, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise _wrong(path, None, "is not UTF-8") from None
+
+
 def _document(text: str, path: Path) -> Any:  # noqa: ANN401 - what a file may hold
     from ruamel.yaml import YAML  # late: most homes have no closures
     from ruamel.yaml.error import MarkedYAMLError
@@ -133,6 +150,8 @@ def _document(text: str, path: Path) -> Any:  # noqa: ANN401 - what a file may h
         raise _wrong(path, mark.line if mark else None, f"not YAML: {error.problem}") from error
     except ValueError as error:  # a date such as 2025-02-30
         raise _wrong(path, None, str(error)) from error
+    except RecursionError:
+        raise _wrong(path, None, "mappings and lists lie too deep in each other") from None
 
 
 def _parsed_or_none(text: str, path: Path) -> dict[str, list[Closure]] | None:

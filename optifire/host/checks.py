@@ -69,15 +69,15 @@ def _check_range(setting: Setting, number: float) -> None:
     # NaN is outside of every range.
     if number == number and low and above and high:  # noqa: PLR0124
         return
-    raise WrongValueError(f"{number:g} is out of range", f"Write a number {range_of(setting)}")
+    raise WrongValueError(f"{number:.12g} is out of range", f"Write a number {range_of(setting)}")
 
 
 def range_of(setting: Setting) -> str:
     """Give a setting's range in words, empty when it has none."""
     unit = " seconds" if setting.kind is Kind.DURATION else ""
-    low = f"from {setting.minimum:g}" if setting.minimum is not None else ""
-    low = f"above {setting.above:g}" if setting.above is not None else low
-    high = f" to {setting.maximum:g}" if setting.maximum is not None else ""
+    low = f"from {setting.minimum:.12g}" if setting.minimum is not None else ""
+    low = f"above {setting.above:.12g}" if setting.above is not None else low
+    high = f" to {setting.maximum:.12g}" if setting.maximum is not None else ""
     return f"{low}{high}{unit}".strip()
 
 
@@ -86,8 +86,14 @@ def _or(words: Sequence[str]) -> str:
 
 
 def _wrong(value: object, kind: Kind) -> WrongValueError:
-    shown = "" if isinstance(value, (dict, list, type(None))) else f" {value!r}"
-    return WrongValueError(f"is {describe(value)}{shown}, not {kind}", f"Write {kind}")
+    found = f"is {describe(value)}"
+    if isinstance(value, bool):
+        found = f"is {str(value).lower()}"
+    elif value == "" or (isinstance(value, str) and value.isspace()):
+        found = "is empty text"
+    elif isinstance(value, (int, float, str)):
+        found = f"{value!r} is {describe(value)}"
+    return WrongValueError(f"{found}, not {kind}", f"Write {kind}")
 
 
 def _of_type(kind: Kind, *types: type) -> Callable[[object], Any]:

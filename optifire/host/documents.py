@@ -16,12 +16,15 @@ from typing import Any
 import yaml
 
 from optifire.core.errors import ConfigError
+from optifire.host.nesting import MOST_VALUES, check_depth, too_deep, too_many
 from optifire.host.texts import read_text
 from optifire.host.toml_lines import toml_lines
 
 #: The way to a value: keys of mappings and indices of lists.
 KeyPath = tuple[str | int, ...]
 HALF_WRITTEN = "Finish or undo the edit at this line"
+#: Digits of a whole number, at most; Python itself takes no more than 4,300.
+MOST_DIGITS = 400
 
 _RESOLVERS = {
     "bool": (r"(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)",
@@ -64,6 +67,7 @@ class Document:
     def where(self, path: KeyPath = ()) -> str:
         """Give file and line of a key, or of the nearest key above it, then the key itself."""
         key = ".".join(str(part) for part in path)
+        key = key if key.isprintable() else repr(key)  # nothing that a terminal would obey
         line = next((self.lines[above] for above in _upwards(path) if above in self.lines), None)
         place = self.name if line is None else f"{self.name}:{line}"
         return f"{place}: {key}" if key else place
@@ -98,9 +102,9 @@ def parse_document(text: str, name: str) -> Document:
     return Document(name, data, lines, text)
 
 
-def parse_value(text: str) -> Any:  # noqa: ANN401 - a plain value of any type
-    """Read one value as a YAML file would, such as that of an environment variable."""
-    return _parse_yaml(text, "value")[0]
+def parse_value(text: str, name: str = "value") -> Any:  # noqa: ANN401 - plain, of any type
+    """Read one value as a YAML file would, such as that of the environment variable ``name``."""
+    return _parse_yaml(text, name)[0]
 
 
 def describe(value: object) -> str:
@@ -113,7 +117,9 @@ def describe(value: object) -> str:
 def _parse_toml(text: str, name: str) -> tuple[Any, dict[KeyPath, int]]:
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise too_deep(name) from None
+    except ValueError as error:  # what is no TOML, and a number with too many digits
         found = re.search(r"line (\d+)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
         raise ConfigError(
@@ -132,11 +138,14 @@ def _dates_as_text(value: Any) -> Any:  # noqa: ANN401 - a plain value of any ty
 
 def _parse_json(text: str, name: str) -> tuple[Any, dict[KeyPath, int]]:
     try:
-        data = json.loads(text)
+        # A number that is too long is told by the reader of lines below, which knows its line.
+        data = json.loads(text, parse_int=lambda digits: int(digits[:MOST_DIGITS]))
     except json.JSONDecodeError as error:
         raise ConfigError(
             f"is not JSON: {error.msg}", where=f"{name}:{error.lineno}", remedy=HALF_WRITTEN
         ) from error
+    except RecursionError:
+        raise too_deep(name) from None
     # Indentation has no meaning in JSON, and a tab is no indentation in YAML.
     return data, _parse_yaml(text.replace("\t", " "), name)[1]
 
@@ -144,16 +153,23 @@ def _parse_json(text: str, name: str) -> tuple[Any, dict[KeyPath, int]]:
 def compose_yaml(text: str, name: str) -> yaml.Node | None:
     """Give the node tree of one YAML document; None when it is empty."""
     try:
+        check_depth(yaml.parse(text, Loader=_Loader), name)
         root: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        # libyaml puts what is missing at the end on the line after it.
-        line = max(1, min(mark.line + 1, len(text.splitlines()))) if mark else 1
-        problem = getattr(error, "problem", None) or getattr(error, "reason", str(error))
-        raise ConfigError(
-            f"is not YAML: {problem}", where=f"{name}:{line}", remedy=HALF_WRITTEN
-        ) from error
+        raise _not_yaml(error, text, name) from error
     return root
+
+
+def _not_yaml(error: yaml.YAMLError, text: str, name: str) -> ConfigError:
+    mark = getattr(error, "problem_mark", None)
+    lines = text.splitlines()
+    # libyaml puts what is missing at the end on the line after it.
+    line = max(1, min(mark.line + 1, len(lines))) if mark else 1
+    where = f"{name}:{line}"
+    if mark and lines and lines[line - 1][mark.column : mark.column + 1] == "\t":
+        return ConfigError("is not YAML: there is a tab", where=where, remedy="Indent with spaces")
+    problem = getattr(error, "problem", None) or getattr(error, "reason", str(error))
+    return ConfigError(f"is not YAML: {problem}", where=where, remedy=HALF_WRITTEN)
 
 
 def _parse_yaml(text: str, name: str) -> tuple[Any, dict[KeyPath, int]]:
@@ -174,6 +190,8 @@ class _NodeReader:
         """Give the value of a node; ``above`` are the nodes that it lies in."""
         line = node.start_mark.line + 1
         self.lines.setdefault(path, line)
+        if len(self.lines) > MOST_VALUES:
+            raise too_many(f"{self.name}:{line}")
         if id(node) in above:
             raise self._error("an alias refers to what it lies in", line, "Write it out")
         inside = (*above, id(node))
@@ -213,6 +231,9 @@ class _NodeReader:
         convert = {"int": int, "float": float, "str": str}.get(kind)
         if convert is None:
             raise self._error(f"the tag {node.tag} is not taken", line, "Write a plain value")
+        if kind == "int" and len(node.value) > MOST_DIGITS:
+            message = f"a number has {len(node.value):,} digits"
+            raise self._error(message, line, "Write a shorter one, or put it in quotes as text")
         return convert(node.value)
 
     def _error(self, message: str, line: int, remedy: str) -> ConfigError:

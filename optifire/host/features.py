@@ -180,7 +180,7 @@ def variables_of(plugin_id: str, environ: Mapping[str, str]) -> Iterator[Documen
     """
     prefix = f"{PREFIX}{fold_id(plugin_id).upper()}__"
     for name in sorted(each for each in environ if each.startswith(prefix)):
-        data: Any = parse_value(environ[name])
+        data: Any = parse_value(environ[name], name)
         for key in reversed(name.removeprefix(prefix).lower().split("__")):
             data = {key: data}
         document = Document(name, data)

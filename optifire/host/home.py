@@ -83,7 +83,7 @@ class Home:
             There are several, and nobody can say which is meant.
         """
         found = [self.configs / f"{stem}{suffix}" for suffix in SUFFIXES]
-        found = [file for file in found if file.exists()]
+        found = [file for file in found if file.exists() or file.is_symlink()]
         if len(found) > 1:
             names = " and ".join(file.name for file in found)
             raise ConfigError(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
 from optifire.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+#: Bytes of such a file, at most: twenty times what five hundred plugins take.
+LARGEST = 2 * 2**20
 
 
 def read_text(file: Path) -> str:
@@ -16,9 +20,11 @@ def read_text(file: Path) -> str:
     Raises
     ------
     ConfigError
-        It cannot be read, or is not UTF-8; with file and line, and nothing of what it holds.
+        It cannot be read, is no plain file, is too large, or is not UTF-8; with file and line,
+        and nothing of what it holds.
     """
     try:
+        _check_form(file)
         raw = file.read_bytes()
     except OSError as error:
         raise ConfigError(
@@ -32,3 +38,18 @@ def read_text(file: Path) -> str:
         raise ConfigError(
             "is not UTF-8", where=f"{file}:{line}", remedy="Save the file as UTF-8"
         ) from None
+
+
+def _check_form(file: Path) -> None:
+    """Refuse what would never end: a pipe waits for a writer, and a device has no last byte."""
+    found = file.stat()
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise ConfigError(
+            "is a pipe or a device", where=str(file), remedy="Put a plain file in its place"
+        )
+    if found.st_size > LARGEST:
+        raise ConfigError(
+            f"is too large, with {found.st_size / 2**20:,.0f} MB",
+            where=str(file),
+            remedy=f"Leave out what is not needed: {LARGEST // 2**20} MB are taken",
+        )

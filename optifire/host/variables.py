@@ -19,7 +19,7 @@ def read_variables(secrets: Path, environ: Mapping[str, str]) -> dict[str, str]:
     ------
     ConfigError
         The file cannot be read, others than its owner can read it, or a line is not
-        ``NAME=value``. The message never holds a value.
+        ``NAME=value`` or names one again. The message never holds a value.
     """
     return {**_read_file(secrets), **environ}
 
@@ -42,6 +42,10 @@ def _read_file(file: Path) -> dict[str, str]:
         if match is None:
             raise ConfigError(
                 "is not NAME=value", where=f"{file}:{number}", remedy="Write NAME=value"
+            )
+        if match[1] in found:
+            raise ConfigError(
+                f"{match[1]} stands twice", where=f"{file}:{number}", remedy="Remove one of the two"
             )
         found[match[1]] = _unquote(match[2].strip())
     return found

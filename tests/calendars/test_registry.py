@@ -2,6 +2,7 @@
 
 import datetime as dt
 import gzip
+import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from optifire.calendars.closures import add_closure, closures_of, closures_path
+from optifire.calendars.closures import LARGEST, add_closure, closures_of, closures_path
 from optifire.calendars.names import BUILTIN, resolve
 from optifire.calendars.registry import NoTableError, load_calendar, table_header
 from optifire.calendars.table import format_table, read_header, read_table, refreshed_path
@@ -195,6 +196,31 @@ def test_a_mistake_in_the_closures_names_file_and_line(
     assert complaint in caught.value.message
     assert caught.value.where == (f"{path}:{line}" if line else str(path))
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("raw", "complaint"),
+    [
+        (b"XNYS: # caf\xe9\n", "is not UTF-8"),
+        (b"XNYS: " + b"[" * 2_000, "too deep"),
+        (b"#" * (LARGEST + 1), "far too large"),
+    ],
+    ids=["bytes", "brackets", "size"],
+)
+def test_closures_that_no_reader_can_hold_are_refused(
+    tmp_path: Path, raw: bytes, complaint: str
+) -> None:
+    write_closures(tmp_path, "").write_bytes(raw)
+    with pytest.raises(ConfigError, match=complaint):
+        closures_of("XNYS", tmp_path)
+
+
+def test_a_pipe_in_place_of_the_closures_is_not_waited_for(tmp_path: Path) -> None:
+    path = write_closures(tmp_path, "")
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match="not a plain file"):
+        closures_of("XNYS", tmp_path)
 
 
 def test_an_empty_file_of_closures_closes_nothing(tmp_path: Path) -> None:

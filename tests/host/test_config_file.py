@@ -116,5 +116,13 @@ def test_a_line_that_is_no_pair_is_named_and_never_shown(write: Write) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_secret_that_is_set_twice_is_refused_by_its_name(write: Write) -> None:
+    file = write("configs/secrets.env", "A=old\nA=new\n")
+    file.chmod(0o600)
+    with pytest.raises(ConfigError, match="A stands twice") as caught:
+        read_variables(file, {})
+    assert caught.value.where == f"{file}:2"
+
+
 def test_a_home_without_secrets_has_the_environment(tmp_path: Path) -> None:
     assert read_variables(tmp_path / "secrets.env", {"A": "1"}) == {"A": "1"}

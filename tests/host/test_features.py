@@ -110,7 +110,7 @@ def test_the_environment_comes_from_command_line_variable_file_in_this_order(
     [
         ("plugin:\n  a: {}\n", 1, "unknown key 'plugin'. Did you mean plugins?"),
         ("plugins:\n  a: {enabeld: true}\n", 2, "Did you mean enabled?"),
-        ("plugins:\n  a:\n    enabled: maybe\n", 3, "is text 'maybe', not true or false"),
+        ("plugins:\n  a:\n    enabled: maybe\n", 3, "'maybe' is text, not true or false"),
         ("plugins:\n  a:\n    enabled:\n", 3, "is nothing, not true or false"),
         ("plugins:\n  a: true\n", 2, "not a mapping"),
         ("plugins:\n  a:\n", 2, "does not say whether it is enabled"),
@@ -189,6 +189,13 @@ def test_a_variable_that_does_not_fit_is_the_fault_of_that_plugin_alone(
     assert features.entry("b").enabled
     (unused,) = features.unused_variables(["a", "b"])
     assert unused.where == "OPTIFIRE_C__ENABLED"
+
+
+def test_a_variable_that_is_half_written_is_named(home: Home, write: Write) -> None:
+    write("configs/features.yaml", "plugins: {a: {enabled: true}}\n")
+    with pytest.raises(ConfigError, match="is not YAML") as caught:
+        load_features(home, {"OPTIFIRE_A__DEPENDENCIES": "[b"}).entry("a")
+    assert caught.value.where == "OPTIFIRE_A__DEPENDENCIES:1"
 
 
 @pytest.mark.row("A079")
