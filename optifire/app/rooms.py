@@ -12,6 +12,7 @@ from optifire.app.warming import keep_warm
 from optifire.app.watchdog import keep_watchdog
 from optifire.core.errors import OptifireError
 from optifire.host.watch import changes
+from optifire.ops.kernel import trim_heap
 from optifire.runtime.clock import monotonic, real_pause, wall_now
 
 if TYPE_CHECKING:
@@ -88,10 +89,11 @@ async def _refresh(code: str, service: Service) -> None:
 
 
 async def keep_metering(service: Service) -> None:
-    """Sample what the service uses, so that the first who asks is told rates."""
+    """Sample what the service uses, so that the first who asks is told rates; use no more."""
     while True:
         service.vitals.meter.sample()
         await real_pause(METER_PERIOD)
+        trim_heap()
 
 
 async def keep_timing(lag: LoopLag) -> None:

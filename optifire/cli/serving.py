@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Final
 from optifire.app.listening import listen
 from optifire.app.opening import Overrides, open_service
 from optifire.app.rooms import rooms_of
-from optifire.cli.house import calendar_of, settings_of
 from optifire.cli.lines import Lines, print_lines
-from optifire.cli.screen import Screen
 from optifire.host.control import ControlServer, handlers_for
 from optifire.workers.wire import to_json
 
@@ -71,7 +69,7 @@ async def serve(home: Home, wanted: Wanted, output: Output) -> None:
         if not wanted.screen:
             faulthandler.enable(output.stderr)  # where it stood, when the watchdog ends it
             resources.callback(faulthandler.disable)
-        await _run(service, rooms, _show(service, home, wanted, output))
+        await _run(service, rooms, _show(service, wanted, output))
 
 
 async def _run(
@@ -90,12 +88,15 @@ async def _run(
         raise error from group
 
 
-async def _show(service: Service, home: Home, wanted: Wanted, output: Output) -> None:
+async def _show(service: Service, wanted: Wanted, output: Output) -> None:
     """Show the service as a screen or as lines, until this is cancelled."""
-    settings, market = settings_of(home), calendar_of(home, None)
+    settings = service.configuration.settings
+    market = await service.catalogs.calendars.market(settings)
     tz = settings.market.tz or market.tz
     try:
         if wanted.screen:
+            from optifire.cli.screen import Screen  # a service that nobody looks at needs no rich
+
             await Screen(market, tz, settings.demo).show(service, output.console())
         else:
             lines = Lines(tz, as_json=output.json)

@@ -204,8 +204,10 @@ class SessionTable:
 
     def with_closures(self, closures: Iterable[Closure]) -> "SessionTable":
         """Give this table without the sessions of those days, which keep the reasons as names."""
-        held = set(self.dates)
-        why = {each.date: each.why for each in closures if each.date in held}
+        days = {each.date: each.why for each in closures}
+        why = {date: days[date] for date in self.dates if date in days}
+        if not why:
+            return self
         kept = [index for index, date in enumerate(self.dates) if date not in why]
         return replace(
             self,
