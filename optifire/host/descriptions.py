@@ -135,7 +135,7 @@ def _read(file: Path | None) -> Mapping[str, Kept]:
         return {}
     try:
         content = msgspec.msgpack.decode(file.read_bytes(), type=CacheFile)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return {}
     return content.kept if content.made_by == MADE_BY else {}
 

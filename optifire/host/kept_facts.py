@@ -70,7 +70,7 @@ class KeptFacts:
         if self._known is None:
             self._known = {}
             if self._file is not None:
-                with suppress(OSError, msgspec.DecodeError):
+                with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
                     kept = msgspec.msgpack.decode(self._file.read_bytes(), type=_File)
                     self._known = dict(kept.folders) if kept.made_by == MADE_BY else {}
         return self._known

@@ -68,7 +68,7 @@ class TokenFile:
         Raises
         ------
         ConfigError
-            Others may read the file, or it is damaged.
+            Others may read the file, or it cannot be read or is damaged.
         """
         self._look()
         return list(self._tokens.values())
@@ -143,7 +143,13 @@ class TokenFile:
     def _read(self) -> dict[str, Token]:
         try:
             found = msgspec.json.decode(self.file.read_bytes(), type=list[Token])
-        except msgspec.DecodeError as error:
+        except OSError as error:
+            raise ConfigError(
+                f"cannot be read: {error.strerror}",
+                where=str(self.file),
+                remedy="Give it to the user that runs the service",
+            ) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ConfigError(
                 f"is no list of tokens: {error}",
                 where=str(self.file),

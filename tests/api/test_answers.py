@@ -164,6 +164,12 @@ def test_nobody_gets_more_than_the_rate(count: int, rate: int, step: float) -> N
     assert served <= rate + count * step * rate / 60 + 1e-6
 
 
+@pytest.mark.parametrize("body", [b'{"why": "\xff"}', b"\xff", b"{", b"[]", b'{"why": 7}'])
+async def test_a_body_that_is_none_is_a_400(site: Any, body: bytes) -> None:
+    answer = await site.ask("/plugins/quick/run", "POST", body=body)
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json")
+
+
 WORDS = st.text(max_size=40).map(lambda text: quote(text, safe=""))
 QUERIES = st.dictionaries(
     st.sampled_from(

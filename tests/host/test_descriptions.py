@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from optifire.core.errors import OptifireError, PluginFault
 from optifire.core.ports import Description
 from optifire.host.descriptions import AT_ONCE, Descriptions, describe_all
@@ -79,6 +81,16 @@ async def test_what_was_said_is_kept_for_the_next_start_and_a_fault_is_not(
     assert isinstance(a, Description)
     assert isinstance(b, Description)
     assert (b.plugin_id, b.class_name, dict(b.plan)) == (a.plugin_id, a.class_name, dict(a.plan))
+
+
+@pytest.mark.parametrize("kept", [b"", b"\x93not", b"\x82\xa7made_by\xa1\xff\xa4kept\x80"])
+async def test_a_damaged_cache_holds_nothing_and_is_made_again(tmp_path: Path, kept: bytes) -> None:
+    (tmp_path / "kept").write_bytes(kept)
+    describer = Counting()
+    for _ in range(2):
+        said = await describe_all(Descriptions(describer, tmp_path / "kept"), candidates("a"))
+        assert isinstance(said["a"], Description)
+    assert describer.asked == ["a"]
 
 
 async def test_another_state_of_the_folder_is_asked_again(tmp_path: Path) -> None:

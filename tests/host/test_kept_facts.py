@@ -8,6 +8,9 @@ from optifire.host import kept_facts
 from optifire.host.kept_facts import KeptFacts
 from optifire.host.plugin_files import Facts, facts_of
 
+#: What an older program kept.
+FOREIGN = b"\x82\xa7made_by\xa3old\xa7folders\x80"
+
 
 @pytest.fixture
 def plugin(tmp_path: Path) -> Path:
@@ -47,7 +50,9 @@ def test_a_changed_file_is_read_again(tmp_path: Path, plugin: Path, reads: list[
     assert reads == [plugin, plugin]
 
 
-@pytest.mark.parametrize("content", [b"", b"\x93not", b"\x82\xa7made_by\xa3old\xa7folders\x80"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x93not", FOREIGN, FOREIGN.replace(b"old", b"\xff\xff\xff")]
+)
 def test_a_damaged_or_foreign_file_is_begun_anew(
     tmp_path: Path, plugin: Path, reads: list[Path], content: bytes
 ) -> None:
