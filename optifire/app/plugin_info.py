@@ -154,7 +154,9 @@ def sources_of(listed: Listed) -> dict[str, dict[str, Any]]:
 
 def shown(key: str, found: Sourced) -> Any:  # noqa: ANN401 - any plain value
     """Give a value, masked where its key says that it is a secret and it is no ``${VAR}``."""
-    hidden = names_secret(key) and isinstance(found.value, str) and not is_secret(found)
+    said = found.value if isinstance(found.value, list) else [found.value]
+    text = any(isinstance(each, str) for each in said)
+    hidden = names_secret(key) and text and not is_secret(found)
     return MASK if hidden else plain(found.value)
 
 

@@ -1,5 +1,6 @@
 """Changes of settings, key by key, from the versions that were accepted."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -69,10 +70,19 @@ def test_changes_of_one_plugin_are_found_by_its_id_however_it_is_written() -> No
     assert [each[2] for each in found] == ["plugins.Fe-Garch.enabled"]
 
 
-def test_secrets_are_masked_on_both_sides() -> None:
-    first = version(0, features="plugins: {a: {config: {api_key: hunter2}}}\n")
-    second = version(1, features="plugins: {a: {config: {api_key: '${KEY}'}}}\n")
-    assert said(first, second)[0][3:] == ("***", "${KEY}")
+@pytest.mark.parametrize(("secret", "filled"), [("hunter2", "${KEY}"), (["a", "b"], ["${KEY}"])])
+def test_secrets_are_masked_on_both_sides(secret: object, filled: object) -> None:
+    first = version(0, features=f"plugins: {{a: {{config: {{api_keys: {json.dumps(secret)}}}}}}}\n")
+    second = version(
+        1, features=f"plugins: {{a: {{config: {{api_keys: {json.dumps(filled)}}}}}}}\n"
+    )
+    assert said(first, second)[0][3:] == ("***", filled)
+
+
+def test_a_number_is_no_secret_whatever_it_is_called() -> None:
+    first = version(0, features="plugins: {a: {config: {tokens: [1, 2]}}}\n")
+    second = version(1, features="plugins: {a: {config: {tokens: 3}}}\n")
+    assert said(first, second)[0][3:] == ([1, 2], 3)
 
 
 VALUES = st.dictionaries(
