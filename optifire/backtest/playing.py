@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optifire.app.joining import Catalogs, read_configuration
+from optifire.app.speaking import secrets_of
 from optifire.app.working import worker_settings
 from optifire.backtest.replay import Progress, Replay, ReplayOptions, ReplayResult
 from optifire.core.errors import ConfigError
 from optifire.core.graph import Absent, Declaration, build_graph
 from optifire.host.catalog import HOST_NAMES, Catalog
+from optifire.ops.masking import Masker
 from optifire.runtime.clock import wall_now
 from optifire.runtime.engine import Program
 from optifire.store.sqlite import SqliteStore
@@ -74,6 +76,7 @@ async def replay(
             ledger,
             progress=progress,
             left_out=left_out,
+            mask=Masker(secrets_of(configuration)),
         )
         return await playing.run()
 

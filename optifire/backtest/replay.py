@@ -34,6 +34,7 @@ from optifire.workers.kept import in_files
 if TYPE_CHECKING:
     from optifire.core.calendar import Calendar
     from optifire.core.ports import Worker
+    from optifire.runtime.hiding import Mask
     from optifire.store.sqlite import SqliteStore
 from optifire.core.types import PluginId
 from optifire.store.reader import LedgerReader
@@ -112,6 +113,8 @@ class Replay:
         Is told after every cycle.
     left_out
         Why plugins that are switched on have no place in the replay; one row says so for each.
+    mask
+        Takes secrets out of what is said about runs.
     """
 
     def __init__(
@@ -124,6 +127,7 @@ class Replay:
         *,
         progress: Callable[[Progress], None] = lambda _: None,
         left_out: Mapping[PluginId, str] | None = None,
+        mask: Mask | None = None,
     ) -> None:
         self._program = program
         self._options = options
@@ -131,6 +135,7 @@ class Replay:
         self._ledger = ledger
         self._progress = progress
         self._left_out = left_out or {}
+        self._mask = mask
         self._sessions = calendar.sessions(options.first, options.last)
         self._closes = [session.close for session in self._sessions]
         zone = ZoneInfo(calendar.tz)
@@ -189,7 +194,7 @@ class Replay:
         board = Blackboard(in_files(recovered.values))
         rooms = Rooms(
             self._clock,
-            ReplayRecorder(self._ledger, board, self._seal),
+            ReplayRecorder(self._ledger, board, self._seal, self._mask),
             Runner(dict.fromkeys(Placement, self._worker), self._clock),
             board,
             Slots(self._options.workers),

@@ -126,12 +126,21 @@ class ReplayRecorder:
     ----------
     seal
         Gives what is written with the end of each cycle: how far the replay has come.
+    mask
+        Takes secrets out of what is said about runs, as live.
     """
 
-    def __init__(self, store: Store, board: Blackboard, seal: Callable[[], Batch] = Batch) -> None:
+    def __init__(
+        self,
+        store: Store,
+        board: Blackboard,
+        seal: Callable[[], Batch] = Batch,
+        mask: Mask | None = None,
+    ) -> None:
         self._store = store
         self._board = board
         self._seal = seal
+        self._mask = mask
         self._kept = Batch()
 
     async def view(self) -> CycleView:
@@ -144,6 +153,8 @@ class ReplayRecorder:
 
     async def intend(self, batch: Batch) -> Sequence[Rejected]:
         """Keep a batch for the end of the cycle; table writes are tried now."""
+        if self._mask is not None:
+            hide(batch, self._mask)
         self._kept.extend(batch)
         rejected = await self._give(hold=True) if batch.writes else ()
         self._board.apply(accepted_values(batch, rejected))

@@ -67,5 +67,15 @@ def test_a_run_is_in_the_log_with_its_id_and_settings_of_the_log_hold_at_once(
         assert SECRET not in said
 
 
+def test_a_replay_keeps_no_secret_either(failing: Trial) -> None:
+    failing.plugin("opens", FAILS, plan={"schedule": "@open"})
+    failing.enable(opens={"config": {"key": "${BROKER}"}})
+    ledger = failing.root / "replay.db"
+    days = ("--from", "2018-01-29", "--to", "2018-01-29", "--db", str(ledger))
+    assert "digest" in failing.ask("replay", *days)
+    assert "refused with ***" in contents(ledger)
+    assert SECRET not in contents(ledger)
+
+
 def contents(file: Path) -> str:
     return file.read_bytes().decode(errors="replace")
