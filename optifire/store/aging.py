@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from optifire.store import rows
 from optifire.store.blobs import BlobFiles, blobs_of
 from optifire.store.codec import to_us
 from optifire.store.cycles import LATEST, cycles_from
-from optifire.store.ledgerfile import LedgerFile
+from optifire.store.ledgerfile import OpenFile
 from optifire.store.queries import query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
-    from types import TracebackType
 
     from optifire.core.ledger import Limits, Rollup, RunFilter
     from optifire.core.types import RunId
     from optifire.store.cycles import Cycle
 
 
-class AgingReader:
+class AgingReader(OpenFile):
     """One ledger file, open for reading inside ``async with``, and what is counted in it."""
 
     def __init__(self, path: Path, *, blobs: Path | None = None) -> None:
-        self._file = LedgerFile(path)
+        super().__init__(path)
         self._blobs = BlobFiles(blobs if blobs is not None else blobs_of(path))
-
-    async def __aenter__(self) -> Self:
-        await self._file.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._file.close()
 
     async def statuses(self) -> Mapping[str, Mapping[str, int]]:
         """Count occurrences: plugin id -> status -> how many."""

@@ -45,18 +45,14 @@ async def histories(
     StoreError
         There is no ledger, or none that can be read.
     """
-    file = LedgerFile(path)
     tallies: dict[PluginId, _Tally] = defaultdict(_Tally)
-    await file.open()
-    try:
+    async with LedgerFile(path) as file:
         await file.rows("BEGIN")
         since = await _since(file, days)
         async with aclosing(file.pages(query("ended_runs"), (since,))) as pages:
             async for page in pages:
                 for row in page:
                     tallies[row[0]].add(row, good_in)
-    finally:
-        await file.close()
     return {plugin_id: tallies[plugin_id].history() for plugin_id in sorted(tallies)}
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from optifire.core.ledger import NoteRow, RunRow
 from optifire.core.run import RunStatus
-from optifire.store.ledgerfile import LedgerFile
+from optifire.store.ledgerfile import OpenFile
 from optifire.store.queries import query
 from optifire.store.rows import ID, decode_note, decode_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
-    from types import TracebackType
 
     from optifire.store.rows import Row
 
@@ -58,23 +56,8 @@ class JournalSpan:
     last: int
 
 
-class JournalReader:
+class JournalReader(OpenFile):
     """The journal of one ledger file, open for reading inside ``async with``."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = LedgerFile(path)
-
-    async def __aenter__(self) -> Self:
-        await self._file.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._file.close()
 
     async def span(self) -> JournalSpan:
         """Give how far it reaches now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import aiosqlite
 
@@ -32,6 +32,13 @@ class LedgerFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection: aiosqlite.Connection | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def open(self) -> None:
         """Connect and check what is there.
@@ -116,3 +123,17 @@ class LedgerFile:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+
+class OpenFile:
+    """What reads one ledger file inside ``async with``."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = LedgerFile(path)
+
+    async def __aenter__(self) -> Self:
+        await self._file.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._file.close()

@@ -120,9 +120,7 @@ class LedgerReader(AgingReader):
 
         On a connection of its own with one read transaction, so that a service may go on writing.
         """
-        file = LedgerFile(self._file.path)
-        await file.open()
-        try:
+        async with LedgerFile(self._file.path) as file:
             await file.rows("BEGIN")
             page = await file.rows(query("runs_after"), (*_FIRST, _PAGE))
             while page:
@@ -131,8 +129,6 @@ class LedgerReader(AgingReader):
                 last = page[-1]
                 after = (last[rows.DUE], last[rows.TURN], last[rows.PLUGIN_ID], last[rows.KIND])
                 page = await file.rows(query("runs_after"), (*after, _PAGE))
-        finally:
-            await file.close()
 
     async def meta(self) -> Mapping[str, str]:
         """Give the facts about this ledger itself."""

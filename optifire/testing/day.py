@@ -9,8 +9,6 @@ from zoneinfo import ZoneInfo
 from optifire.testing.host import PluginHost
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from optifire.testing.asked import Asked, PluginLike
     from optifire.testing.testrun import TestRun
 
@@ -49,14 +47,9 @@ class Day:
         await self.host.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Let the host go."""
-        await self.host.__aexit__(kind, error, trace)
+        await self.host.__aexit__(None, None, None)
 
     async def advance_to(self, time: str) -> list[TestRun]:
         """Let the day go on up to and with a time; give the runs that ended meanwhile."""

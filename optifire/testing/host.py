@@ -12,7 +12,6 @@ from optifire.testing.asked import Asked, Instant, PluginLike, instant_of
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     from optifire.host.catalog import Catalog
     from optifire.sdk.context import BusEvent
@@ -57,12 +56,7 @@ class PluginHost:
             self._resources = resources.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Let everything go that was opened."""
         await self._resources.aclose()
 
