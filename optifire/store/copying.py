@@ -81,8 +81,9 @@ def _hold(reader: sqlite3.Connection, source: Path, folder: Path) -> None:
             reader.rollback()
             missing = str(error.filename)
             continue
+        known = set(names)
         for spare in values.iterdir():
-            if spare.name not in set(names):
+            if spare.name not in known:
                 spare.unlink()
         return
     raise StoreError(

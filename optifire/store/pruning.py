@@ -71,7 +71,9 @@ class Pruner:
         self._loose.clear()
 
     def remove_files(self) -> None:
-        """Remove the files whose last row is gone."""
-        while self._gone:
-            self._blobs.remove(self._gone[-1:])
-            self._gone.pop()
+        """Remove the files whose last row is gone.
+
+        What cannot be removed now is left to the next start: a later row may speak of it again.
+        """
+        gone, self._gone = self._gone, []
+        self._blobs.remove(gone)

@@ -11,7 +11,7 @@ from optifire.core.errors import StoreError
 from optifire.core.ledger import Batch, EventRow, Limits, RunRow, new_run
 from optifire.core.run import RunKey, RunStatus
 from optifire.core.types import Encoded, PluginId
-from optifire.store.blobs import blobs_of
+from optifire.store.blobs import BlobFiles, blobs_of
 from optifire.store.reader import LedgerReader
 from optifire.store.sqlite import SqliteStore
 
@@ -59,6 +59,26 @@ async def test_a_large_value_that_is_written_again_in_the_same_breath_stays(
 ) -> None:
     await store.commit(Batch(runs=[row(0, b"a")]))
     await store.commit(Batch(runs=[row(1, b"a")], pruned=[row(0).run_id]))
+    await settled(store)
+    async with LedgerReader(path) as ledger:
+        found = await ledger.run(row(1).run_id)
+    assert found is not None
+    assert found.outputs == {"x": large(b"a")}
+
+
+async def test_a_value_whose_file_could_not_be_removed_may_be_written_again(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.commit(Batch(runs=[row(0, b"a")]))
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("read-only")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(BlobFiles, "remove", refuse)
+        await store.commit(Batch(pruned=[row(0).run_id]))
+        await settled(store)
+    await store.commit(Batch(runs=[row(1, b"a")]))
     await settled(store)
     async with LedgerReader(path) as ledger:
         found = await ledger.run(row(1).run_id)
