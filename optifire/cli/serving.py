@@ -112,16 +112,16 @@ def _stop_on_signals(service: Service, *, screen: bool) -> Callable[[], None]:
     the main thread does. Gives what puts the handlers back that were there before.
     """
     loop = asyncio.get_running_loop()
-    before = {each: signal.getsignal(each) for each in SIGNALS}
+    handlers = {each: signal.getsignal(each) for each in SIGNALS}
+    before = {each: it for each, it in handlers.items() if it is not signal.SIG_IGN}  # as by nohup
 
     def stop(_: int, __: FrameType | None) -> None:
-        for each in SIGNALS:
+        for each in before:
             signal.signal(each, _end_now if screen else signal.SIG_DFL)
         loop.call_soon_threadsafe(service.stop)
 
-    for each, handler in before.items():
-        if handler is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(each, stop)
+    for each in before:
+        signal.signal(each, stop)
 
     def restore() -> None:
         for each, handler in before.items():
