@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import select
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from optifire.workers.procstat import stat_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,21 +38,10 @@ def processes() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - often
 
 
-def threads_of(pid: int) -> int:
-    """Count the threads of a process (proc(5), stat: num_threads), 0 once it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123 - often
-            return int(stat.read().rpartition(b")")[2].split()[17])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-
-
 def begun(pid: int) -> int:
-    """Give when a process began, in clock ticks since boot (proc(5), starttime), 0 once gone."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+    """Give when a process began, in clock ticks since boot, 0 once it is gone."""
+    stat = stat_of(pid)
+    return stat.begun if stat is not None else 0
 
 
 def reaped(pid: int, patience: int = PATIENCE_MS) -> bool:
@@ -78,9 +68,5 @@ def _listed(path: str) -> list[int]:
 
 
 def _parent(pid: int) -> int:
-    """Give a process's parent (proc(5), stat: the second field after the name), 0 once gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123 - often
-            return int(stat.read().rpartition(b")")[2].split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+    stat = stat_of(pid)
+    return stat.parent if stat is not None else 0

@@ -1,92 +1,110 @@
-"""Runs that start too many processes: noticed at once, counted rarely, ended whole.
+"""What runs take with all that they have started; who has started too much is ended whole.
 
-The kernel's own limit (setrlimit(2), RLIMIT_NPROC) counts all processes of a user, and does not
-bind root. What it tells for one read is how many tasks the whole machine has; only when these have
-become more by as many as a run may have left are the processes of the runs themselves counted.
+The kernel's own limits do not help: RLIMIT_NPROC (setrlimit(2)) counts all processes of a user and
+does not bind root, the others hold for each process by itself.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import signal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.limits import MOST_PROCESSES
-from optifire.workers.children import threads_of
-from optifire.workers.marks import kill_marked, marked, run_of
+from optifire.workers.kin import Kin
+from optifire.workers.marks import kill_marked
+from optifire.workers.procstat import stat_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from optifire.workers.live import Live
 
-#: Seconds between two counts, of which each asks the kernel once for each process there is.
+#: Seconds between two looks at what families take: some microseconds for each process.
 COUNT_PERIOD: Final = 0.1
-#: Seconds after which there is a count in any case: what one run starts may hide behind as many
-#: that others have ended.
-SURE_PERIOD: Final = 5.0
-#: Tasks by which the machine has at least grown before a count, as they come and go all the time.
-LEAST_GROWTH: Final = 8
 
 
-def tasks_in(loadavg: bytes) -> int:
-    """Give the tasks of the machine out of /proc/loadavg: the number after the slash (proc(5)).
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What a run has besides its own process.
 
-    It is 0 where a kernel does not tell.
+    Attributes
+    ----------
+    cpu
+        Processor seconds of those that live and of those that were waited for.
+    most
+        Bytes that those that live hold at the most, less what a fork is given of its zygote.
+    pids
+        The numbers of those that live.
     """
-    return int(loadavg.split()[3].partition(b"/")[2])
+
+    cpu: float = 0.0
+    most: int = 0
+    pids: tuple[int, ...] = ()
 
 
-def tasks() -> int:
-    """Give how many tasks, processes and their threads, the machine has; 0: it does not tell."""
-    descriptor = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return tasks_in(os.read(descriptor, 128))
-    finally:
-        os.close(descriptor)
+ALONE: Final = Family()
 
 
 class Crowds:
-    """Stops runs that have more processes and threads than a run may have.
+    """Knows the families of runs, and stops who has more processes and threads than it may have."""
 
-    Parameters
-    ----------
-    total
-        Gives how many tasks the machine has.
-    """
-
-    def __init__(self, total: Callable[[], int] = tasks) -> None:
-        self._total = total
-        self._least: float = math.inf
-        self._room = MOST_PROCESSES // 2
+    def __init__(self, kin: Kin | None = None) -> None:
+        self._kin = kin or Kin()
+        self._families: dict[int, Family] = {}
         self._counted = -math.inf
 
-    def look(self, lives: Sequence[Live], now: float) -> None:
-        """Look whether there is cause to count, and count; ``now`` is the loop's time."""
-        total = self._total()
-        self._least = min(self._least, total)
-        since = now - self._counted
-        grown = total - self._least > self._room or not total
-        if since > SURE_PERIOD or (grown and since > COUNT_PERIOD):
-            largest = self._count(lives)
-            # No run can have too many before the machine has as many more as the largest may have.
-            self._room = max(LEAST_GROWTH, MOST_PROCESSES - largest)
-            self._least, self._counted = total, now if largest <= MOST_PROCESSES else -math.inf
+    def family(self, live: Live) -> Family:
+        """Give the family of a run as it was when they were last looked at."""
+        return self._families.get(live.pid, ALONE)
 
-    def _count(self, lives: Sequence[Live]) -> int:
-        """Count the tasks of each run and stop who has too many; gives the most of one."""
-        largest = 0
-        bearers = {run_of(mark): (mark, pids) for mark, pids in marked().items()}
-        for live in lives:
-            mark, pids = bearers.get(live.pid, (0, []))
-            number = len(pids)
-            if number <= MOST_PROCESSES:
-                number = sum(map(threads_of, pids))
-            if number > MOST_PROCESSES and not live.ended.done():
-                live.tasks = max(live.tasks, number)
-                live.breach = live.breach or "processes"
-                live.stop(signal.SIGKILL)
-                kill_marked({mark})
-            largest = max(largest, number)
-        return largest
+    def forget(self, live: Live) -> None:
+        """Forget a run that has ended."""
+        self._kin.forget(live.pid)
+        self._families.pop(live.pid, None)
+
+    def look(self, lives: Sequence[Live], held: Sequence[int], now: float) -> None:
+        """Find what was started, and look at it at most each 100 ms; ``now`` is the loop's time.
+
+        ``held`` are the bytes of each that its process was given by the zygote.
+        """
+        kin, runs = self._kin, {live.pid for live in lives}
+        kin.find(runs, now)
+        cause = kin.stirred or not kin.of.keys().isdisjoint(runs)
+        if cause and now - self._counted > COUNT_PERIOD:
+            kin.stirred = False
+            self._counted = now
+            for live, given in zip(lives, held, strict=True):
+                tasks = self.count(live, given)
+                if tasks > MOST_PROCESSES and not live.ended.done():
+                    self._counted = -math.inf  # until they are gone
+                    self._stop(live, tasks)
+
+    def count(self, live: Live, given: int) -> int:
+        """Look at one family now; gives how many tasks it has."""
+        own, known = stat_of(live.pid), self._kin.of.get(live.pid, {})
+        tasks, cpu, most = (own.threads, own.waited, 0) if own is not None else (0, 0.0, 0)
+        # Who is waited for goes from the child's account to the parent's, so parents come first:
+        # a moment's seconds may be missed, but are not counted twice.
+        found: dict[int, int] = {}
+        for pid, begun in known.items():
+            stat = stat_of(pid)
+            if stat is None or begun not in {0, stat.begun}:  # the number may be another's by now
+                continue
+            found[pid] = stat.begun
+            tasks, cpu = tasks + stat.threads, cpu + stat.cpu + stat.waited
+            most += max(0, stat.resident - given) if stat.forked else stat.resident
+        if known:  # and once more after the last has gone, who may have been waited for since
+            self._kin.of[live.pid] = found
+        else:
+            self._kin.of.pop(live.pid, None)
+        if known or cpu:
+            self._families[live.pid] = Family(cpu, most, tuple(found))
+        return tasks
+
+    def _stop(self, live: Live, tasks: int) -> None:
+        live.tasks = max(live.tasks, tasks)
+        live.breach = live.breach or "processes"
+        live.stop(signal.SIGKILL)
+        kill_marked({self._kin.marks[live.pid]} if live.pid in self._kin.marks else ())

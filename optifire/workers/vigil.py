@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from optifire.workers.procstat import stat_of
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -38,10 +40,11 @@ class Pulse:
 
 def pulse_of(pid: int) -> Pulse:
     """Give the pulse of a process; one that is gone has none."""
+    stat = stat_of(pid)
+    if stat is None:
+        return Pulse("", 0.0)
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123 - as elsewhere
-            state = stat.read().rpartition(b")")[2].split()[0].decode()
-        return Pulse(state, time.clock_gettime((~pid << 3) | 2))  # clock_getcpuclockid(3)
+        return Pulse(stat.state, time.clock_gettime((~pid << 3) | 2))  # clock_getcpuclockid(3)
     except OSError:
         return Pulse("", 0.0)
 

@@ -1,8 +1,9 @@
 """Looks at every run under limits each 10 ms, and stops the one that has gone past a hard limit.
 
 The kernel's limits of a process come before this where they can: they refuse memory at once. They
-miss what is shared (mmap, memfd), and count processor time in whole seconds; hence the polling. It
-costs two system calls a run, on files that stay open, and nothing at all while no run is live.
+miss what is shared (mmap, memfd), what a run starts, and count processor time in whole seconds;
+hence the polling. It costs two system calls a run, on files that stay open, and nothing at all
+while no run is live. A run that starts processes costs more (see `crowds`).
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from optifire.core.budget import Measured, Usage
 from optifire.core.limits import MIB, Limits
-from optifire.workers.crowds import Crowds
+from optifire.workers.crowds import ALONE, Crowds, Family
 from optifire.workers.live import Live
 from optifire.workers.outcomes import spared
 from optifire.workers.statm import PAGE
+from optifire.workers.weighing import Scales
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +43,8 @@ class Watched:
     """One process: where its memory is read, its clock, and what it had when its run began.
 
     ``deadline`` is the instant of the loop's time at which it is stopped; processor time is
-    counted anew after each ``window`` seconds.
+    counted anew after each ``window`` seconds. ``kin_cpu`` is what those that it has started, and
+    those of them that it has waited for, had taken when it began to count.
     """
 
     live: Live
@@ -54,6 +57,8 @@ class Watched:
     window: float = math.inf
     since: float = 0.0
     group: Group | None = None
+    kin_cpu: float = 0.0
+    scales: Scales = field(default_factory=Scales)
 
     @property
     def clock(self) -> int:
@@ -132,6 +137,9 @@ class Watching:
 
     def wake(self, watched: Watched) -> None:
         """Look at a process often: a run has begun in it."""
+        if self._crowds.family(watched.live) is not ALONE:  # a resident that has started any
+            self._crowds.count(watched.live, watched.resident)
+            watched.kin_cpu = self._crowds.family(watched.live).cpu
         self._resting.pop(id(watched.live), None)
         self._watched[id(watched.live)] = watched
         if self._timer is None:
@@ -160,6 +168,7 @@ class Watching:
     def drop(self, live: Live) -> None:
         """Watch a child no longer; all that it has started ends with it."""
         live.on_forked = None
+        self._crowds.forget(live)
         for where in (self._watched, self._resting):
             watched = where.pop(id(live), None)
             if watched is not None:
@@ -187,41 +196,40 @@ class Watching:
                 log.warning("a run has no control group of its own: %s", error)
         return watched
 
-    def _lives(self) -> list[Live]:
-        return [each.live for each in (*self._watched.values(), *self._resting.values())]
-
     def _look(self) -> None:
         self._timer = None
         if self._watched:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(PERIOD, self._look)
-            self._crowds.look(self._lives(), loop.time())
-            _judge_all(self._watched, loop.time())
+            self._judge_all(self._watched, loop.time())
 
     def _look_slowly(self) -> None:
         self._slow_timer = None
         if self._resting:
             loop = asyncio.get_running_loop()
             self._slow_timer = loop.call_later(REST_PERIOD, self._look_slowly)
-            self._crowds.look(self._lives(), loop.time())
-            _judge_all(self._resting, loop.time())
+            self._judge_all(self._resting, loop.time())
+
+    def _judge_all(self, processes: Mapping[int, Watched], now: float) -> None:
+        everybody = [*self._watched.values(), *self._resting.values()]
+        lives, held = [each.live for each in everybody], [each.resident for each in everybody]
+        self._crowds.look(lives, held, now)
+        for watched in list(processes.values()):
+            family = self._crowds.family(watched.live)
+            with suppress(OSError):  # it is gone, which its end will tell
+                if now - watched.since > watched.window:
+                    watched.since, watched.kin_cpu = now, family.cpu
+                    watched.cpu = time.clock_gettime(watched.clock)
+                _judge(watched, family, now)
+            if now > watched.deadline:
+                watched.deadline = math.inf
+                watched.live.late()
 
 
-def _judge_all(processes: Mapping[int, Watched], now: float) -> None:
-    for watched in list(processes.values()):
-        with suppress(OSError):  # it is gone, which its end will tell
-            if now - watched.since > watched.window:
-                watched.since, watched.cpu = now, time.clock_gettime(watched.clock)
-            _judge(watched)
-        if now > watched.deadline:
-            watched.deadline = math.inf
-            watched.live.late()
-
-
-def _judge(watched: Watched) -> None:
+def _judge(watched: Watched, family: Family, now: float) -> None:
     """Stop a run that is past a hard limit."""
     live, limits = watched.live, watched.limits
-    used = _usage(watched)
+    used = _usage(watched, family, now)
     what = limits.hard_breach(used)
     if not what:
         return
@@ -232,11 +240,25 @@ def _judge(watched: Watched) -> None:
     live.stop(signal.SIGKILL if at_once else signal.SIGTERM)
 
 
-def _usage(watched: Watched) -> Usage:
-    """Give what a live run has used so far; raises `OSError` once it is gone."""
+def _usage(watched: Watched, family: Family, now: float) -> Usage:
+    """Give what a live run has used so far, with its family; raises `OSError` once it is gone."""
     live = watched.live
     resident, shared = (int(pages) * PAGE for pages in os.pread(watched.statm, 128, 0).split()[1:3])
     live.shared = max(live.shared, shared)
-    cpu = time.clock_gettime(watched.clock)
-    grown = max(0, resident - watched.resident - spared(live, shared - watched.shared)) / MIB
-    return Usage((cpu - watched.cpu) * 1e3, grown, None, Measured.METERED)
+    cpu = time.clock_gettime(watched.clock) - watched.cpu
+    cpu += max(0.0, family.cpu - watched.kin_cpu)  # of who ends unawaited it is lost
+    grown = max(0, resident - watched.resident - spared(live, shared - watched.shared))
+    if grown + family.most > watched.limits.mem_hard_bytes and family.pids:
+        grown = max(grown, _with_family(watched, family, grown, now))
+    return Usage(cpu * 1e3, grown / MIB, None, Measured.METERED)
+
+
+def _with_family(watched: Watched, family: Family, grown: int, now: float) -> int:
+    """Give the bytes that a family is known to hold; they are found out meanwhile, for next time.
+
+    Given were the pages that are its zygote's, in no file, and what it was lent.
+    """
+    lent = watched.live.talk.lent_bytes
+    given = watched.resident - watched.shared + lent
+    watched.scales.put(watched.live.pid, family.pids, grown=grown - lent, given=given, now=now)
+    return watched.scales.weighed

@@ -84,6 +84,13 @@ while True:
     "loops_and_ignores": looping("""\
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 while True: pass"""),
+    "loops_elsewhere": looping("""\
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        while True: pass
+    os._exit(0)
+time.sleep(1000)"""),
 }
 HANGS: Final = {
     "ignores_sigterm": hanging("""\
@@ -119,6 +126,12 @@ file = os.memfd_create("bomb")
 os.ftruncate(file, 200 << 20)
 held = mmap.mmap(file, 200 << 20)
 for page in range(0, len(held), 4096): held[page] = 1"""),
+    "bombs_in_many": growing("""\
+for _ in range(8):
+    if os.fork() == 0:
+        held = bytearray(b"x") * (15 << 20)
+        break
+time.sleep(1000)"""),
     "goes_on_without": growing("""\
 try:
     held = bytearray(b"x") * (300 << 20)

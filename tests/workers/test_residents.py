@@ -21,6 +21,7 @@ from optifire.workers.residents import ResidentWorker, blind
 from optifire.workers.tending import Tending
 from optifire.workers.wire import encode_value
 from tests.workers.conftest import DUE
+from trial_until import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -208,13 +209,6 @@ async def test_one_that_cannot_be_started_is_tried_again_ever_later(
     going.cancel()
 
 
-async def until(condition: Any) -> None:
-    """Wait for what other tasks and processes do."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - there is no event for the end of a process
-            await asyncio.sleep(0.001)  # noqa: TID251 - as above
-
-
 # --- runs ---------------------------------------------------------------------------------------
 
 
@@ -252,12 +246,13 @@ async def test_figures_are_those_of_each_run(worker: ResidentWorker, want: Ask) 
     assert small.usage.cpu_ms < 20
 
 
+@pytest.mark.parametrize("do", ["burn", "burn_in_child"])
 async def test_a_loop_is_stopped_at_twice_its_processor_time(
-    worker: ResidentWorker, want: Ask
+    worker: ResidentWorker, want: Ask, do: str
 ) -> None:
     for _ in range(3):  # what earlier runs had does not count
-        plain(await worker.run(want("burn", ms=50, cpu_ms=100)))
-    outcome = await worker.run(want("burn", ms=60_000, cpu_ms=100))
+        plain(await worker.run(want(do, ms=150, cpu_ms=100)))
+    outcome = await worker.run(want(do, ms=60_000, cpu_ms=100))
     assert outcome.status is RunStatus.OVER_BUDGET
     assert "the limit is 200 ms, 2 times its budget of 100 ms" in str(outcome.reason)
 

@@ -183,3 +183,102 @@ def start_threads(*, threads: int) -> None:
     for _ in range(threads):
         threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
     time.sleep(60)
+
+
+def _in_child(do: Any, *, leave: bool = False) -> int:
+    """Have a process do something and then stay; with ``leave`` one that has left the group."""
+    pid = os.fork()
+    if pid == 0:
+        if leave:
+            os.setsid()
+            if os.fork():
+                os._exit(0)
+        kept = do()
+        time.sleep(60)
+        os._exit(bool(kept))
+    if leave:
+        os.waitpid(pid, 0)
+    return pid
+
+
+def burn_in_child(ms: float, *, leave: bool = False) -> None:
+    _in_child(lambda: burn(ms), leave=leave)
+    time.sleep(60)
+
+
+def burn_in_turns(ms: float) -> None:
+    """Wait for processes that end by themselves, each long before anybody could object."""
+    while True:
+        pid = os.fork()
+        if pid == 0:
+            burn(ms)
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+
+def burn_in_program() -> None:
+    import subprocess
+
+    subprocess.run([sys.executable, "-c", "while True: pass"], check=True)
+
+
+def hold_in_children(mb: int, processes: int, *, leave: bool = False) -> None:
+    """Have processes hold something, each its own."""
+    for _ in range(processes):
+        _in_child(lambda: bytearray(b"x") * (mb * MIB), leave=leave)
+    time.sleep(60)
+
+
+def hold_shared_in_children(mb: int, processes: int) -> None:
+    """Have processes hold what they share among them, and this one does not touch."""
+    import mmap
+
+    held = mmap.mmap(-1, mb * MIB)
+
+    def touch() -> None:
+        for at in range(0, mb * MIB, mmap.PAGESIZE):
+            held[at] = 1
+
+    for _ in range(processes):
+        _in_child(touch)
+    time.sleep(60)
+
+
+def hold_then_fork(mb: int, rounds: int) -> None:
+    """Have each process hand on to a child what it holds, and end."""
+
+    def hand_on() -> bytearray:
+        kept = bytearray(b"x") * (mb * MIB)
+        if os.fork():
+            os._exit(0)
+        return kept
+
+    for _ in range(rounds):
+        _in_child(hand_on, leave=True)
+    time.sleep(60)
+
+
+def share_with_children(mb: int, processes: int, seconds: float) -> int:
+    """Hold something of which processes are given the pages, and use none of their own."""
+    held = bytearray(b"x") * (mb * MIB)
+    pids = []
+    for _ in range(processes):
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(seconds)
+            os._exit(0)
+        pids.append(pid)
+    for pid in pids:
+        os.waitpid(pid, 0)
+    return len(held)
+
+
+def burn_beside_child(ms: float) -> float:
+    """Use some processor time here, and as much in a process that is waited for."""
+    pid = os.fork()
+    if pid == 0:
+        burn(ms)
+        os._exit(0)
+    burn(ms)
+    os.waitpid(pid, 0)
+    return 2 * ms

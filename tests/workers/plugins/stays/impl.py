@@ -82,6 +82,14 @@ class Stays(Plugin):
             pass
         return ok(pid=os.getpid())
 
+    async def burn_in_child(self, context: PluginContext) -> PluginResult:
+        pid = os.fork()
+        if pid == 0:
+            await self.burn(context)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        return ok(pid=os.getpid())
+
     async def burn_later(self, context: PluginContext) -> PluginResult:
         later = threading.Timer(0.1, burn_for_ever)
         later.daemon = True
