@@ -10,6 +10,7 @@ from benchmarks.measure import Figure, Rounds, Settings, Target, percentile, req
 from optifire.core.run import RunStatus
 from optifire.workers.wire import decode_value
 from trial import Trial, until
+from trial_misbehaves import HEAD, misbehaving
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,32 +29,8 @@ late = time.time() - context.now.timestamp()
 return PluginResult(success=True, data={"late": late})
 """
 QUIET = "return PluginResult(success=True)"
-#: Each run does one of these, drawn from the run's own seed, and ends by it.
-MISBEHAVES = """\
-deed = context.rng.choice(["raise", "exit", "crash", "hang", "loop", "grow", "babble", "flood"])
-if deed == "raise":
-    raise ValueError("not today")
-if deed == "exit":
-    os._exit(0)
-if deed == "crash":
-    ctypes.memset(0, 0, 1)
-while deed == "hang":
-    time.sleep(1)
-while deed == "loop":
-    pass
-held = []
-while deed == "grow":
-    held.append([0] * 1000)
-while deed == "babble":
-    for fd in range(3, 64):
-        try:
-            os.write(fd, bytes([255]) * 4096)
-        except OSError:
-            pass
-if deed == "flood":
-    print("x" * (1 << 20))
-return PluginResult(success=True)
-"""
+#: Each run does one of these, and ends by it.
+DEEDS = ("raise", "exit", "crash", "hang", "loop", "grow", "babble", "flood")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +43,7 @@ class Soaked:
 
 def soak(settings: Settings) -> list[Figure]:
     """Measure the lateness of the good ones, in turns without and with ten bad ones among them."""
-    calm, wild = _home(settings, QUIET), _home(settings, MISBEHAVES)
+    calm, wild = _home(settings, QUIET), _home(settings, misbehaving(*DEEDS))
     kept, notes = Rounds(), ""
     for _ in range(min(settings.rounds, 3)):
         without, beside = _soaked(calm, settings.seconds), _soaked(wild, settings.seconds)
@@ -85,13 +62,12 @@ def soak(settings: Settings) -> list[Figure]:
 def _home(settings: Settings, bad: str) -> Trial:
     """Make a home with plugins of both kinds, all due at the same instants."""
     trial = Trial(settings.fresh("soak") / "home")
-    head = "import ctypes, os, time\n"
     names = [f"good_{number}" for number in range(PLUGINS - BAD)]
     for name in names:
-        trial.plugin(name, GOOD_WORK, plan={"schedule": WORD}, head=head)
+        trial.plugin(name, GOOD_WORK, plan={"schedule": WORD}, head=HEAD)
     more = {f"bad_{number}": {"budget": BUDGET, "sandbox": False} for number in range(BAD)}
     for name in more:
-        trial.plugin(name, bad, plan={"schedule": WORD, "timeout": 0.5}, head=head)
+        trial.plugin(name, bad, plan={"schedule": WORD, "timeout": 0.5}, head=HEAD)
     trial.enable(*names, environment="paper", **more)
     trial.configure(system=CALM)
     return trial

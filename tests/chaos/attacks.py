@@ -8,29 +8,22 @@ found by where it is.
 from dataclasses import dataclass, field
 from typing import Final
 
+import trial_misbehaves
 from optifire.core.run import RunStatus
 
 CRASHED, FAILED, OVER = RunStatus.CRASHED, RunStatus.FAILED, RunStatus.OVER_BUDGET
 LATE, FINE = RunStatus.TIMED_OUT, RunStatus.SUCCEEDED
 
-HEAD: Final = """\
-import asyncio, ctypes, mmap, os, pickle, resource, signal, socket, struct, subprocess, sys, time
-
-
-def line():
-    \"\"\"Give the socket over which this run answers; those of an event loop do not block.\"\"\"
-    for fd in range(3, 64):
-        if os.path.exists(f"/proc/self/fd/{fd}") and os.get_blocking(fd):
-            if os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
-                return fd
-
-
+HEAD: Final = (
+    f"{trial_misbehaves.HEAD}\n\n"
+    """\
 def siblings():
     with open(f"/proc/{os.getppid()}/task/{os.getppid()}/children") as file:
         return [int(pid) for pid in file.read().split() if int(pid) != os.getpid()]
 
 
 """
+)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from optifire.core.ledger import RunRow
 from optifire.core.run import TERMINAL, RunStatus
 from optifire.workers.wire import decode_value
 from tests.chaos.accounts import check_once
-from tests.chaos.attacks import HEAD
 from tests.chaos.siege import NOISE, look, strays, zombies
 from trial import Trial, until
+from trial_misbehaves import DEEDS, HEAD, misbehaving
 
 DAY = date(2018, 1, 29)
 MINUTES = (5, 6, 10, 12, 15)
@@ -24,36 +24,6 @@ FIRST_HOUR = 10  # in New York
 WORKS = """\
 row = await context.db.fetch_one("SELECT count(*) AS n FROM features")
 return PluginResult(success=True, data={"n": row["n"], "luck": context.rng.random()})
-"""
-MISBEHAVES = """\
-os.chdir(context.data_dir)
-deed = context.rng.choice([
-    "work", "raise", "exit", "crash", "hang", "loop", "grow", "share", "babble", "stray", "flood"
-])
-if deed == "raise":
-    raise ValueError("not today")
-if deed == "exit":
-    os._exit(0)
-if deed == "crash":
-    ctypes.memset(0, 0, 1)
-while deed == "hang":
-    time.sleep(1)
-while deed == "loop":
-    pass
-held = []
-while deed == "grow":
-    held.append([0] * 1000)
-if deed == "share":
-    held = mmap.mmap(-1, 200 << 20)
-    for page in range(0, len(held), 4096): held[page] = 1
-while deed == "babble":
-    os.write(line(), bytes([255]) * 4096)
-if deed == "stray" and os.fork() == 0:
-    os.setsid()
-    os.execv("/bin/sleep", ["/bin/sleep", "1000"])
-if deed == "flood":
-    print("x" * (1 << 20))
-return PluginResult(success=True)
 """
 BUDGET = {"cpu_ms": 100, "mem_mb": 16}
 
@@ -82,7 +52,7 @@ def write(trial: Trial, schedules: dict[str, str]) -> None:
     for name, word in schedules.items():
         if name.startswith("bad"):
             plan = {"schedule": word, "priority": 90, "timeout": 0.5}
-            trial.plugin(name, MISBEHAVES, plan=plan, head=HEAD)
+            trial.plugin(name, misbehaving(*DEEDS), plan=plan, head=HEAD)
             settings[name] = {"budget": BUDGET, "sandbox": False}
         else:
             trial.plugin(name, WORKS, plan={"schedule": word, "priority": 10})
