@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from optifire.workers.children import begun
 from optifire.workers.marks import kill_marked, marked, zygote_of
+from optifire.workers.procstat import stat_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,9 +45,10 @@ def end_remains(file: Path) -> int:
     # A number that has gone to another process may be that of somebody else's zygote now.
     dead = {pid for pid, since in ours if begun(pid) in (0, since)}
     left = {mark: pids for mark, pids in marked().items() if zygote_of(mark) in dead}
+    lived = [pid for pids in left.values() for pid in pids if lives(pid)]
     kill_marked(left)
     file.unlink(missing_ok=True)
-    return sum(map(len, left.values()))
+    return len(lived)
 
 
 def _noted(file: Path) -> Iterator[tuple[int, int]]:
@@ -56,6 +58,12 @@ def _noted(file: Path) -> Iterator[tuple[int, int]]:
             boot, pid, since = line.split()
             if boot == _boot():
                 yield int(pid), int(since)
+
+
+def lives(pid: int) -> bool:
+    """Tell whether a process has not ended; its parent may not have asked for its end yet."""
+    stat = stat_of(pid)
+    return stat is not None and stat.state not in {"Z", "X"}
 
 
 def _kill(pid: int, since: int) -> None:

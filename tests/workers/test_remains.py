@@ -1,5 +1,6 @@
 """What is left of an earlier service: ended, and nothing else is."""
 
+import os
 import resource
 import subprocess
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from optifire.workers.children import begun
-from optifire.workers.marks import mark_for
+from optifire.workers.marks import mark_for, mark_of
 from optifire.workers.remains import end_remains, note_zygotes
 
 RLIMIT_LOCKS = 10
@@ -45,6 +46,18 @@ def test_what_a_dead_zygote_has_left_is_ended_once(
     end(zygote)
     assert end_remains(file) == 1
     assert stray.wait(10) == -9
+    assert end_remains(file) == 0
+
+
+def test_what_has_ended_itself_is_not_counted(
+    tmp_path: Path, zygote: subprocess.Popen[bytes], stray: subprocess.Popen[bytes]
+) -> None:
+    file = tmp_path / "demo.zygotes"
+    note_zygotes(file, [zygote.pid])
+    end(zygote)
+    stray.kill()
+    os.waitid(os.P_PID, stray.pid, os.WEXITED | os.WNOWAIT)  # its number is still its own
+    assert mark_of(stray.pid) == mark_for(zygote.pid, stray.pid)
     assert end_remains(file) == 0
 
 
