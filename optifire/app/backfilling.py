@@ -283,7 +283,7 @@ def _job_of(catalog: Catalog, plugin_id: str) -> Job:
     job = catalog.jobs.get(PluginId(listed.plugin_id))
     if job is None:
         raise NotFoundError(
-            f"{listed.plugin_id} is switched off",
+            "is switched off",
             where=plugin_id,
             remedy=f"Run `optifire plugins enable {listed.plugin_id}` first",
         )

@@ -73,10 +73,12 @@ async def run_once(
         catalogs = Catalogs(home, isolated, missing(layers))
         catalog = await catalogs.build(configuration)
         _require(catalog, plugin_id, at)
+        market = await catalogs.calendars.market(configuration.settings)
+        if at is not None:
+            market.sessions(at.date(), at.date())  # raises where nobody knows what the market did
         clock: Clock
         if at is None:
             settings, environment = configuration.settings, configuration.features.environment
-            market = await catalogs.calendars.market(settings)
             clock = live_clock(settings, market, recovered, 0.0, recorded=is_recorded(environment))
         else:
             clock = VirtualClock(at)
@@ -130,7 +132,7 @@ def _require(catalog: Catalog, plugin_id: str, at: datetime | None) -> None:
         raise listed.error
     if listed.plugin_id not in catalog.jobs:
         raise NotFoundError(
-            f"{listed.plugin_id} is switched off",
+            "is switched off",
             where=plugin_id,
             remedy=f"Run `optifire plugins enable {listed.plugin_id}` first",
         )

@@ -29,7 +29,7 @@ def create(arguments: argparse.Namespace, output: Output) -> int:
     paths = _plugin_paths(home)
     folder = _folder(arguments.dir, home, paths)
     folder.mkdir(parents=True, exist_ok=True)
-    files = create_plugin(folder, arguments.id)
+    files = create_plugin(folder, arguments.id, _taken(home, paths))
     listed = folder in paths
     if not listed:
         files = (*files, _register(folder, home))
@@ -42,6 +42,14 @@ def create(arguments: argparse.Namespace, output: Output) -> int:
     output.line(f"Test it:       optifire plugins test {arguments.id}")
     output.line(f"Switch it on:  optifire plugins enable {arguments.id}")
     return 0
+
+
+def _taken(home: Home, paths: list[Path]) -> dict[str, Path]:
+    """Give the folder of each plugin there is, by folded id."""
+    from optifire.host.discovery import Scanner
+
+    found = Scanner().scan(home, [str(each) for each in paths]).candidates
+    return {folded: each.folder for folded, each in found.items()}
 
 
 def _register(folder: Path, home: Home) -> Path:

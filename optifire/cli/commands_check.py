@@ -55,7 +55,9 @@ def lint(arguments: argparse.Namespace, output: Output) -> int:
     found = list(check(known.catalog))
     if arguments.lookahead:
         found += _peeking(home, known, arguments.sessions, output)
-    return tell(found, output, well=f"{len(known.catalog.jobs)} plugins, nothing wrong")
+    on = len(known.catalog.jobs)
+    plugins = "1 plugin" if on == 1 else f"{on} plugins"
+    return tell(found, output, well=f"{plugins}, nothing wrong")
 
 
 def _peeking(home: Home, known: Knowledge, sessions: int, output: Output) -> list[Finding]:

@@ -86,10 +86,10 @@ def status(arguments: argparse.Namespace, output: Output) -> int:
 
     settings = settings_of(home)
     market = calendar_of(home, None)
-    console = output.console()
+    width = min(output.console().width, WIDEST)
     lines = FRAME + 2 * max(len(said["plugins"]), 1)
     scene = with_view(said, market, settings.market.tz or market.tz, settings.demo)
-    console.print(render(scene, (min(console.width, WIDEST), lines)))
+    output.show(render(scene, (width, lines)))
     return 0
 
 

@@ -65,17 +65,19 @@ def calendar_of(home: Home | None, name: str | None) -> Calendar:
     ConfigError
         There is no such calendar, or its table cannot be built.
     """
+    where = "--calendar"
     if name is None:
+        where = "market.calendar of config.yaml"
         name = "XNYS" if home is None else settings_of(home).market.calendar
     root = tables_of(home)
     try:
-        return load_calendar(name, root, where="--calendar")
+        return load_calendar(name, root, where=where)
     except NoTableError:
         from optifire.calendars.names import resolve
         from optifire.calendars.refresh import refresh_blocking
 
         refresh_blocking(root, resolve(name), wall_now().date())
-        return load_calendar(name, root, where="--calendar")
+        return load_calendar(name, root, where=where)
 
 
 def zone_of(home: Home) -> str:

@@ -46,7 +46,7 @@ async def look(
     try:
         catalogs = Catalogs(home, worker, missing(offered()))
         catalog = await catalogs.build(configuration)
-        market = await catalogs.calendars.get(configuration.settings.market.calendar)
+        market = await catalogs.calendars.market(configuration.settings)
         others = await _others(home, catalog, worker) if everything else {}
     finally:
         await worker.stop()

@@ -73,7 +73,7 @@ class Lines:
         said = f"{when}  {status['state']} ({status['environment']}{data})"
         counts = total(status["plugins"])
         ended = ", ".join(f"{number:,} {name}" for name, number in counts.most_common())
-        return f"{said}: {ended}" if status["state"] == "finished" else said
+        return f"{said}: {ended or 'nothing was due'}" if status["state"] == "finished" else said
 
     def _run_line(self, plugin_id: str, last: Mapping[str, Any], others: int) -> str:
         if self._as_json:

@@ -12,7 +12,7 @@ from optifire.host.records import error_of, finite
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from optifire.core.errors import OptifireError
 
@@ -84,7 +84,17 @@ class Output:
             styled = (Text(text, style=COLOURS.get(text, "")) for text in texts)
             pairs = zip(row, styled, strict=True)
             table.add_row(*(cell if isinstance(cell, Text) else text for cell, text in pairs))
-        self.console().print(table)
+        self.show(table)
+
+    def show(self, drawing: RenderableType) -> None:
+        """Print what rich draws; in a file or a pipe no line ends in blanks."""
+        console = self.console()
+        if console.is_terminal:
+            console.print(drawing)
+            return
+        with console.capture() as drawn:
+            console.print(drawing)
+        self.line("\n".join(line.rstrip() for line in drawn.get().splitlines()).strip("\n"))
 
 
 def console_on(stream: TextIO) -> Console:

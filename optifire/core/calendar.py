@@ -293,7 +293,7 @@ class AlwaysOpen:
 def _outside(table: SessionTable, date: dt.date) -> CalendarRangeError:
     early = date < table.first
     return CalendarRangeError(
-        f"the table of calendar {table.name} covers {table.first} to {table.horizon}, "
+        f"the table covers {table.first} to {table.horizon}, "
         f"and {date} lies {'before' if early else 'after'} that",
         where=f"calendar {table.name}",
         remedy=f"Ask for a date from {table.first} on"

@@ -99,14 +99,16 @@ class Scanner:
             elif folder not in [root for _, root in roots]:
                 roots.append((str(folder), folder))
         found: dict[str, list[Candidate]] = {}
+        closed: list[Path] = []
         for origin, root in roots:
-            for folder in plugin_folders(root):
+            for folder in plugin_folders(root, closed):
                 candidate = self._candidate(folder, origin)
                 found.setdefault(fold_id(candidate.plugin_id), []).append(candidate)
         chosen = {
             folded: _choose(several, (sources or {}).get(folded), home)
             for folded, several in sorted(found.items())
         }
+        findings.extend(_cannot_be_entered(folder) for folder in closed)
         self._facts.save()
         return Discovery(chosen, tuple(findings), tuple(root for _, root in roots))
 
@@ -139,18 +141,47 @@ def _problem_of(folder: Path) -> str:
     return ""
 
 
-def plugin_folders(root: Path) -> Iterator[Path]:
-    """Give the folders with an ``impl.py`` below a root, sorted; one grouping level is allowed."""
-    for folder in _subfolders(root):
-        if (folder / "impl.py").exists():
+def plugin_folders(root: Path, closed: list[Path] | None = None) -> Iterator[Path]:
+    """Give the folders with an ``impl.py`` below a root, sorted; one grouping level is allowed.
+
+    Folders that cannot be looked into are left out, and added to ``closed``.
+    """
+    for folder in _subfolders(root, closed):
+        if _has_code(folder):
             yield folder
         else:
-            yield from (each for each in _subfolders(folder) if (each / "impl.py").exists())
+            yield from (each for each in _subfolders(folder, closed) if _has_code(each))
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(
-        each for each in folder.iterdir() if each.is_dir() and not each.name.startswith((".", "__"))
+def _subfolders(folder: Path, closed: list[Path] | None) -> list[Path]:
+    try:
+        return sorted(
+            each
+            for each in folder.iterdir()
+            if not each.name.startswith((".", "__")) and each.is_dir()
+        )
+    except FileNotFoundError:
+        return []  # it has just been removed
+    except OSError:
+        if closed is not None:
+            closed.append(folder)
+        return []
+
+
+def _has_code(folder: Path) -> bool:
+    try:
+        return (folder / "impl.py").exists()
+    except OSError:
+        return False  # and what is in it cannot be listed either, which is told
+
+
+def _cannot_be_entered(folder: Path) -> Finding:
+    return Finding(
+        "plugin_paths",
+        Level.WARNING,
+        str(folder),
+        "cannot be looked into, so no plugin is found there",
+        "Let this user read it, or leave it out of plugin_paths",
     )
 
 

@@ -31,6 +31,7 @@ from optifire.core.sandboxing import OPEN, Sandboxing
 from optifire.core.schedule import Schedule, parse_schedule
 from optifire.core.session import SESSION_EVENTS
 from optifire.core.types import Category, PluginId
+from optifire.core.words import require_zone
 from optifire.host.discovery import Candidate
 from optifire.host.features import Entry
 from optifire.host.findings import Finding, Level
@@ -147,6 +148,8 @@ def _schedule(parts: Parts) -> tuple[Schedule, frozenset[str]]:
             where=parts.impl,
             remedy='Say when it runs; "@manual" is for a job that never runs by itself',
         )
+    if zone := parts.entry.get("tz"):
+        require_zone(zone, parts.entry.source("tz"))
     schedule = parse_schedule(
         list(words) if isinstance(words, tuple) else words or "@event",
         calendar=parts.calendar,

@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 
-from optifire.core.errors import ConfigError, UsageError
+from optifire.core.errors import ConfigError, ConflictError, UsageError
 from optifire.core.types import Category
 from optifire.host.home import template, write_new
 
@@ -18,13 +19,22 @@ FILES: Mapping[str, str] = {
 _ID = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
 
-def create_plugin(root: Path, plugin_id: str) -> tuple[Path, ...]:
+def create_plugin(
+    root: Path, plugin_id: str, taken: Mapping[str, Path] = MappingProxyType({})
+) -> tuple[Path, ...]:
     """Write a new plugin below a folder of ``plugin_paths`` and give the paths of its files.
+
+    Parameters
+    ----------
+    taken
+        Folders of the plugins that there are, by id.
 
     Raises
     ------
     UsageError
         The id is not lower case letters, digits and single underscores.
+    ConflictError
+        A plugin has this id: a second one would keep both from running.
     ConfigError
         There is something of this name already, or the folder cannot be written.
     """
@@ -33,6 +43,12 @@ def create_plugin(root: Path, plugin_id: str) -> tuple[Path, ...]:
             f"{plugin_id!r} cannot be the id of a new plugin",
             where="plugins create",
             remedy="Use lower case letters, digits and single underscores, as in alpha_my_signal",
+        )
+    if plugin_id in taken:
+        raise ConflictError(
+            f"there is a plugin with the id {plugin_id!r} already",
+            where=str(taken[plugin_id]),
+            remedy="Choose another id",
         )
     folder = root / plugin_id
     if folder.exists():

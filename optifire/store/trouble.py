@@ -32,7 +32,7 @@ _CAUSES: dict[int, tuple[str, str, bool]] = {
     ),
     sqlite3.SQLITE_NOTADB: (
         "the file is not a SQLite database",
-        "Restore it from a backup, or move it away to begin a new ledger",
+        "Name another file; if it is to be this home's ledger, restore it from a backup",
         False,
     ),
     sqlite3.SQLITE_BUSY: (

@@ -136,7 +136,7 @@ def test_a_plugin_that_was_made_is_found_valid_tested_and_run(
     assert features.read_text(encoding="utf-8") == listed
     assert str(home / "plugins" / "alpha_mine" / "impl.py") in made.json["changed"]
     again = optifire("--home", home, "plugins", "create", "alpha_mine", "--json")
-    assert (again.code, again.error["type"]) == (1, "ConfigError")
+    assert (again.code, again.error["type"]) == (1, "ConflictError")
     valid = optifire("--home", home, "plugins", "validate", "alpha_mine", "--json")
     assert (valid.code, valid.json) == (0, [])
     tested = optifire("--home", home, "plugins", "test", "alpha_mine", "--json")

@@ -275,6 +275,13 @@ async def test_where_nothing_happens_nobody_asks_and_nobody_looks_more_than_once
     assert len(printed.getvalue().splitlines()) == 2
 
 
+def test_the_summary_of_a_demo_in_which_nothing_was_due_says_so(
+    lines: Callable[[dict[str, Any]], list[str]],
+) -> None:
+    (line,) = lines(status(state="finished", plugins={}))
+    assert line.endswith("finished (demo, recorded data): nothing was due")
+
+
 def test_the_last_line_of_a_demo_is_its_summary(
     lines: Callable[[dict[str, Any]], list[str]],
 ) -> None:

@@ -45,6 +45,10 @@ CALLS = [
     Wrong("run-info alpha_vr@20181130T210000Z", 1, "NotFoundError", RUN),
     Wrong("run alpha_vr", 1, "NotFoundError", "alpha_vrp"),
     Wrong("run alpha_vrp --force", 2, "UsageError", "--why"),
+    Wrong("run fe_garch --at 1970-01-01", 1, "CalendarRangeError", "1990-01-01"),
+    Wrong("plugins create fe_garch", 1, "ConflictError", "another id"),
+    Wrong("plugins create Fe-Garch", 2, "UsageError", "lower case"),
+    Wrong("runs --db {home}/configs/features.yaml", 1, "DamagedError", "Name another file"),
     Wrong("why alpha_vr", 1, "NotFoundError", "alpha_vrp"),
     Wrong("health --verbose", 2, "UsageError", "--verbose"),
     Wrong("metrics", 1, "NoServiceError", "optifire up"),
@@ -78,14 +82,15 @@ def test_a_wrong_call_says_what_and_what_to_do_and_changes_nothing(
     optifire: Program, home: Path, call: Wrong
 ) -> None:
     before = ledger_of(home)
-    said = optifire("--home", home, *call.words.split(), "--json")
+    words = call.words.format(home=home).split()
+    said = optifire("--home", home, *words, "--json")
     assert (said.code, said.error["type"]) == (call.code, call.kind), said
     assert call.says in " ".join(said.error.values()), said.error
     assert said.error["message"]
     assert said.error["where"]
     assert said.error["remedy"]
     assert ledger_of(home) == before
-    text = optifire("--home", home, *call.words.split())
+    text = optifire("--home", home, *words)
     assert (text.code, text.out) == (call.code, "")
     assert text.err.startswith("error: ")
 

@@ -166,7 +166,7 @@ async def test_a_dependency_is_blamed_on_who_asks_for_it(world: World) -> None:
         ({"metadata": {"category": "exec"}}, "overlap: allow_all", "exec may not overlap itself"),
         ({"metadata": {"plugin_id": "other"}}, "", "describe() says the id 'other'"),
         ({}, "calendar: XMARS", "features.yaml:3: plugins.a.calendar: no calendar 'XMARS'"),
-        ({}, "tz: Mars/Base", "'Mars/Base' is not a time zone"),
+        ({}, "tz: Mars/Base", "features.yaml:3: plugins.a.tz: 'Mars/Base' is not a time zone"),
         ({}, "config: {key: '${NOT_SET}'}", "the variable 'NOT_SET' is not set"),
         ({"metadata": {"dependencies": [{"needs": 3}]}}, "", "is not a dependency"),
         ({"plan": {"schedule": "@open", "dependencies": ["b_"]}}, "", "nobody provides 'b_'"),

@@ -1,12 +1,13 @@
 """Finding plugin folders: order, conflicts, hashes and what is never imported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from optifire.core.errors import ConflictError, ManifestError
 from optifire.host.discovery import Discovery, Scanner, findings_of
+from optifire.host.findings import Level
 from optifire.host.home import Home
 from optifire.host.plugin_files import facts_of
 
@@ -50,6 +51,26 @@ def test_paths_are_relative_to_the_home_and_know_the_user(
     write("user/plugins/a/impl.py", "")
     monkeypatch.setenv("HOME", str(home.root / "user"))
     assert ids(scanner.scan(home, ["~/plugins", "./user/plugins"])) == {"a": "plugins"}
+
+
+def test_a_folder_that_nobody_may_enter_hides_no_other(
+    home: Home, write: Write, scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("mine/alpha_y/impl.py", "")
+    write("mine/lost+found/x/impl.py", "")
+    look = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder.name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return look(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)  # the tests may run as root, who may enter all
+    discovery = scanner.scan(home, ["mine"])
+    assert ids(discovery) == {"alpha_y": "mine"}
+    (finding,) = discovery.findings
+    assert finding.where.endswith("lost+found")
+    assert finding.level is Level.WARNING
 
 
 def test_a_missing_folder_and_a_plugin_named_as_a_path_are_findings(
