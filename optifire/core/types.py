@@ -1,6 +1,7 @@
 """Names for the plain values that travel between the rooms."""
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import NewType
 
 PluginId = NewType("PluginId", str)
@@ -34,6 +35,7 @@ class Environment(StrEnum):
     LIVE = "live"
 
 
+@lru_cache(maxsize=4096)  # a reload asks for each pair of plugins
 def fold_id(plugin_id: str) -> str:
     """Give the form in which ids are compared: lower case, with ``-``, ``_`` and ``.`` folded."""
     return plugin_id.lower().replace("-", "_").replace(".", "_")

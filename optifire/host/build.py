@@ -1,5 +1,6 @@
 """Builds the catalog: choose, describe, make jobs, look names up; a fault stays with its plugin."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -23,7 +24,7 @@ from optifire.host.descriptions import describe_all
 from optifire.host.discovery import (
     Discovery,
 )
-from optifire.host.drafts import Draft, Ground, Maker, describe_drafts, make_job
+from optifire.host.drafts import Draft, Ground, describe_drafts, make_job, maker_of
 from optifire.host.features import Features
 from optifire.host.findings import Finding, Level, error_of
 
@@ -55,10 +56,11 @@ async def build_catalog(
     _decide(drafts, features)
     chosen = {key: draft.candidate for key, draft in drafts.items() if draft.enabled}
     await describe_drafts(drafts, {key: each for key, each in chosen.items() if each}, ground, last)
-    maker = Maker(ground, features, settings, variables or {})
+    maker = maker_of(ground, features, settings, variables)
     for draft in drafts.values():
         if draft.enabled and draft.error is None:
             await make_job(draft, maker, last)
+            await asyncio.sleep(0)  # noqa: TID251 - no time passes; what is due has its turn
     graph = await _graph(drafts, ground)
     for draft in drafts.values():
         _refuse_faulty(draft, graph)

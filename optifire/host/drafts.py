@@ -131,6 +131,7 @@ class Maker:
     features: Features
     settings: Settings
     variables: Mapping[str, str]
+    reserved: Reserved
 
     async def job_of(self, draft: Draft) -> OptifireError | None:
         """Make the job of one plugin, or give what is wrong with it."""
@@ -154,7 +155,7 @@ class Maker:
                 tz=entry.get("tz") or self.settings.market.tz,
                 rebuild=self.ground.rebuild,
                 variables=self.variables,
-                reserved=self.ground.reserved(self.features.plugin_paths),
+                reserved=self.reserved,
                 missing=self.ground.missing,
             )
             job, notes = build_job(parts)
@@ -189,6 +190,14 @@ def _default_file(candidate: Candidate) -> list[Document]:
             remedy=f"Remove {key}",
         )
     return [document]
+
+
+def maker_of(
+    ground: Ground, features: Features, settings: Settings, variables: Mapping[str, str] | None
+) -> Maker:
+    """Give what makes the jobs of one configuration."""
+    reserved = ground.reserved(features.plugin_paths)
+    return Maker(ground, features, settings, variables or {}, reserved)
 
 
 async def make_job(draft: Draft, maker: Maker, last: Catalog | None) -> None:
@@ -227,6 +236,6 @@ async def load_one(
         {candidate.plugin_id: draft}, {candidate.plugin_id: candidate}, ground, None
     )
     if draft.error is None:
-        maker = Maker(ground, features, settings, variables or {})
+        maker = maker_of(ground, features, settings, variables)
         draft.error = await maker.job_of(draft)
     return draft.listed(), draft.job
