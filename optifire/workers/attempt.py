@@ -137,6 +137,8 @@ def _outputs(result: PluginResult, plugin_id: str) -> dict[str, Encoded]:
 
 
 def _check_size(outcome: Outcome, plugin_id: str) -> None:
+    if not (outcome.outputs or outcome.writes or outcome.events or outcome.statements):
+        return
     size = sum(map(len, outcome.outputs.values())) + sum(map(len, outcome.writes.values()))
     size += sum([len(event.data) for event in outcome.events])
     size += sum([len(statement.params) for statement in outcome.statements])

@@ -64,11 +64,15 @@ def to_send(message: _Message) -> tuple[_Message, Sequence[Sealed]]:
     elif isinstance(message, say.Reply) and message.given is not None:
         message = msgspec.structs.replace(message, given=sending.given(message.given))
     elif isinstance(message, say.Done | say.Commit):
-        message = msgspec.structs.replace(message, outcome=_stripped(message.outcome, sending))
+        outcome = _stripped(message.outcome, sending)
+        if sending.files:
+            message = msgspec.structs.replace(message, outcome=outcome)
     return message, sending.files
 
 
 def _stripped(outcome: Outcome, sending: Sending) -> Outcome:
+    if not (outcome.outputs or outcome.writes):
+        return outcome
     outputs = {key: sending.value(value) for key, value in outcome.outputs.items()}
     writes = {key: sending.value(value) for key, value in outcome.writes.items()}
     return replace(outcome, outputs=outputs, writes=writes) if sending.files else outcome

@@ -48,6 +48,8 @@ class Resident:
         The plugin as it was when this began.
     runs
         How many runs it has made.
+    config
+        The configuration that it began with, as it travels.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Resident:
         self._limits = limits
         self._dialogue = Dialogue(live, watching, limits, Fetches(outward, live.talk, job))
         self._dialogue.on_gone = lambda: on_gone(self)
+        self.config: bytes | None = None
         self._first_held = 0.0
         self._held = 0.0
 
@@ -113,6 +116,7 @@ class Resident:
         self._dialogue.view = view
         hooks = [hook for hook in FIRST if hook in self.job.hooks]
         order.limits = self._limits
+        self.config = order.config
         self._live.stop_after(START_TIMEOUT)
         entered = await self._dialogue.ask(say.Enter(order, hooks), say.Entered, START_TIMEOUT)
         self._live.disarm()
@@ -226,6 +230,15 @@ class Resident:
         else:
             outcome.usage = Usage(wall_ms=wall)
         return within(outcome, self._live, self._limits)
+
+
+def config_for(job: Job, resident: Resident | None) -> bytes | None:
+    """Give a job's configuration as it travels, where it is known to be that of its process."""
+    if resident is None:
+        return None
+    mine = resident.job
+    same = job is mine or (job.config_hash and job.config_hash == mine.config_hash)
+    return resident.config if same else None
 
 
 def metered(dialogue: Dialogue, commit: Commit | None) -> Commit | None:

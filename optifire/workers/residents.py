@@ -15,7 +15,7 @@ from optifire.core.types import PluginId
 from optifire.workers.context import hook_order, order_of, temp_folder
 from optifire.workers.isolated import remove
 from optifire.workers.outcomes import not_made
-from optifire.workers.resident import Resident, hooks_of, not_started
+from optifire.workers.resident import Resident, config_for, hooks_of, not_started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -113,7 +113,7 @@ class ResidentWorker:
         place = self._places.setdefault(job.plugin_id, _Place())
         async with place.turn:
             try:
-                order = order_of(request, files)
+                order = order_of(request, files, config_for(job, place.resident))
                 failure = await self._enter(place, job, request.view)
                 if failure is not None or place.resident is None:
                     assert failure is not None  # noqa: S101 - there is one or the other

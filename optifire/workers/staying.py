@@ -87,8 +87,7 @@ class Staying:
 
     def _take(self, message: say.ToChild) -> None:
         if isinstance(message, say.Order):
-            self._runs.add(task := self._begin(self._run(message)))
-            task.add_done_callback(self._runs.discard)
+            self._runs.add(self._loop.create_task(self._run(message)))
         elif isinstance(message, say.Tell):
             self._begin(self._tell(message))
         elif isinstance(message, say.Committed):
@@ -100,17 +99,16 @@ class Staying:
         else:
             raise TypeError(f"a resident cannot be asked for {type(message).__name__}")
 
-    def _begin(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
-        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None and not self._left.done():
-            self._left.set_exception(error)  # a fault of ours ends the process, and is in its log
+        if error is not None:
+            fail(self._left, error)
 
     # --- hooks ------------------------------------------------------------------------------
 
@@ -178,18 +176,26 @@ class Staying:
     # --- runs -------------------------------------------------------------------------------
 
     async def _run(self, order: say.Order) -> None:
-        """Make one attempt and say how it ended."""
-        self._line.fresh()
-        self._peak.reset()
-        began = time.process_time()
-        outcome = await self._attempt(order)
-        with suppress(OSError, ValueError):  # the plugin may have closed its output
-            sys.stdout.flush()
-        lost, self._printed.lost = self._printed.lost, 0
-        cpu = time.process_time() - began
-        shared = in_memory_files() if self._line.lent else 0  # while the order holds what was given
-        self._line.lent = False
-        self._line.send_done(say.Done(outcome, lost, cpu, self._peak.read(), shared))
+        """Make one attempt and say how it ended.
+
+        It sees to its own end: a callback of its task would take one more turn of the loop.
+        """
+        try:
+            self._line.fresh()
+            self._peak.reset()
+            began = time.process_time()
+            outcome = await self._attempt(order)
+            with suppress(OSError, ValueError):  # the plugin may have closed its output
+                sys.stdout.flush()
+            lost, self._printed.lost = self._printed.lost, 0
+            cpu = time.process_time() - began
+            shared = in_memory_files() if self._line.lent else 0  # while what was given is held
+            self._line.lent = False
+            self._line.send_done(say.Done(outcome, lost, cpu, self._peak.read(), shared))
+        except Exception as error:  # noqa: BLE001 - as of `_ended`
+            fail(self._left, error)
+        finally:
+            self._runs.discard(asyncio.current_task())
 
     async def _attempt(self, order: say.Order) -> Outcome:
         kept, scope = Kept(), scope_of(order, self._around)
@@ -228,3 +234,9 @@ class Staying:
         if error is not None:
             message, where, remedy = error
             raise ContractError(message, where=where, remedy=remedy)
+
+
+def fail(left: asyncio.Future[say.Left], error: BaseException) -> None:
+    """End the process for a fault of ours, which is in its log then."""
+    if not left.done():
+        left.set_exception(error)

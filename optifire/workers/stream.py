@@ -7,6 +7,7 @@ behind the bytes that files came with, so they never come before it either.
 
 from __future__ import annotations
 
+import array
 import os
 import socket
 import struct
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 #: Files that one message takes along; beyond, values travel as bytes (SCM_MAX_FD is 253).
 MOST_FILES: Final = 64
 _LENGTH: Final = struct.Struct(">IB")
+#: Room for the descriptors of one message, and the flags of a read, as plain numbers: those of
+#: `socket` are enumerations, and one comparison of these takes longer than the read's own Python.
+_ROOM: Final = socket.CMSG_LEN(MOST_FILES * array.array("i").itemsize)
+_CLOSED_ON_EXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
+_TRUNCATED: Final = int(socket.MSG_CTRUNC)
 
 
 def framed(message: ToChild | FromChild, files: int = 0) -> bytes:
@@ -44,6 +50,8 @@ class Frames:
         Raises `ValueError` when the next message would be longer than any may be, or when files
         came without a message or a message without its files; none is given then.
         """
+        if not (self._kept or self._files or files) and _is_one(data):
+            return [(data[_LENGTH.size :], ())]  # as nearly all are: whole, alone, without files
         self._kept += data
         self._files += files
         whole, place = self._cut()
@@ -94,17 +102,35 @@ class Frames:
         return int(_LENGTH.unpack_from(self._kept)[0]) + _LENGTH.size - len(self._kept)
 
 
+def _is_one(data: bytes) -> bool:
+    """Tell whether bytes are exactly one message that has no files."""
+    if len(data) < _LENGTH.size:
+        return False
+    length, along = _LENGTH.unpack_from(data)
+    return not along and len(data) == _LENGTH.size + length <= HANDED_BYTES
+
+
 def received(line: socket.socket, most: int) -> tuple[bytes, Sequence[int]]:
     """Read from a socket what has come, at most that many bytes, with the files among it.
 
     Raises `ValueError` when there was no room for all of the files; some are lost then.
     """
-    data, files, flags, _ = socket.recv_fds(line, most, MOST_FILES, socket.MSG_CMSG_CLOEXEC)
-    if flags & socket.MSG_CTRUNC:
+    data, along, flags, _ = line.recvmsg(most, _ROOM, _CLOSED_ON_EXEC)
+    files = _descriptors(along) if along else ()
+    if flags & _TRUNCATED:
         for descriptor in files:
             os.close(descriptor)
         raise ValueError("more files than could be taken")
     return data, files
+
+
+def _descriptors(along: Sequence[tuple[int, int, bytes]]) -> Sequence[int]:
+    """Give the descriptors among what came along with some bytes."""
+    found = array.array("i")
+    for level, kind, data in along:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return found.tolist()
 
 
 def sent(line: socket.socket, data: memoryview, files: Sequence[int]) -> int:

@@ -40,6 +40,9 @@ def from_child(body: bytes, descriptors: Sequence[int]) -> say.FromChild:
 
 
 def _completed(outcome: Outcome, received: Received) -> Outcome:
+    if not (outcome.outputs or outcome.writes):
+        received.all_used()
+        return outcome
     try:
         outputs = {key: share(received.value(value)) for key, value in outcome.outputs.items()}
         writes = {key: share(received.value(value)) for key, value in outcome.writes.items()}
@@ -57,15 +60,15 @@ def _completed(outcome: Outcome, received: Received) -> Outcome:
             failure=failure,
         )
     received.all_used()
-    return replace(outcome, outputs=outputs, writes=writes) if outputs or writes else outcome
+    return replace(outcome, outputs=outputs, writes=writes)
 
 
 def from_service(body: bytes, descriptors: Sequence[int]) -> say.ToChild:
     """Give a message of the service with its values, the large ones mapped."""
+    if not descriptors:
+        return say.to_child.decode(body)
     with Received(descriptors) as received:
         message = say.to_child.decode(body)
-        if not descriptors:
-            return message
         if isinstance(message, say.Order):
             message.given = _mapped(message.given, received)
         elif isinstance(message, say.Reply) and message.given is not None:

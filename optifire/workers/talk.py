@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from optifire.workers.messages import FromChild
     from optifire.workers.sealed import Sealed
 
-_CHUNK: Final = 1 << 18
+#: More than one answer has, as a rule; what is larger says so, and is read in larger parts.
+_CHUNK: Final = 1 << 15
 #: A child asks one question at a time; one that sends more than this is not ours any more.
 _MOST_WAITING: Final = 16
 #: Messages, and bytes, that wait until a child reads; one that asks on without reading what it is
@@ -60,6 +61,7 @@ class Talk:
         self._near.settimeout(0)
         self._frames = Frames()
         self._unsent: deque[tuple[memoryview, Sequence[Sealed]]] = deque()
+        self._stalled = False
         self._waiting: deque[FromChild] = deque()
         self._news: asyncio.Future[None] | None = None
         self.garbage = ""
@@ -112,6 +114,7 @@ class Talk:
                 done = sent(self._near, data, [file.descriptor for file in files])
             except BlockingIOError:
                 self._loop.add_writer(self._near.fileno(), self._flush)
+                self._stalled = True
                 return
             except (BrokenPipeError, ConnectionResetError):
                 self._unsent.clear()  # the child is ending; its end is what counts
@@ -119,7 +122,9 @@ class Talk:
             self._unsent.popleft()
             if done < len(data):  # the files went with the first byte
                 self._unsent.appendleft((data[done:], ()))
-        self._loop.remove_writer(self._near.fileno())
+        if self._stalled:
+            self._stalled = False
+            self._loop.remove_writer(self._near.fileno())
 
     def _readable(self) -> None:
         if not self._read():
