@@ -163,6 +163,10 @@ class ConfigVersion:
     files: Mapping[str, str]
 
 
+#: A row of a table that all plugins share: the table, and the number of the row in it.
+SharedRow = tuple[str, int]
+
+
 @dataclass(slots=True)
 class Batch:
     """One transaction: all of it is durable when the commit returns, or none of it."""
@@ -181,6 +185,8 @@ class Batch:
     meta: dict[str, str] = field(default_factory=dict)
     #: Runs that have had their time: they go with all that hangs on them, into the roll-ups.
     pruned: list[RunId] = field(default_factory=list)
+    #: Rows of shared tables that have had theirs.
+    pruned_rows: list[SharedRow] = field(default_factory=list)
 
     def extend(self, other: Batch) -> None:
         """Take over the rows of another batch, after one's own."""
@@ -195,6 +201,7 @@ class Batch:
         self.configs += other.configs
         self.meta |= other.meta
         self.pruned += other.pruned
+        self.pruned_rows += other.pruned_rows
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to write."""
@@ -210,6 +217,7 @@ class Batch:
             or self.configs
             or self.meta
             or self.pruned
+            or self.pruned_rows
         )
 
 

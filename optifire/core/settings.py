@@ -299,6 +299,14 @@ CONFIG_FIELDS: tuple[Setting, ...] = (
         minimum=100,
         maximum=10000000,
     ),
+    Setting(
+        "retention.table_days",
+        Kind.COUNT,
+        "Rows of features, signals and metrics written longer ago are removed.",
+        default=400,
+        minimum=7,
+        maximum=36500,
+    ),
     *API_FIELDS,
     *ALERT_FIELDS,
 )
@@ -366,10 +374,14 @@ class BackupSettings:
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
-    """How long runs stay in the ledger: by days, and by the number of each plugin's."""
+    """How long runs stay in the ledger, by days and by the number of each plugin's; and rows.
+
+    ``table_days`` is for the rows of the tables that plugins share.
+    """
 
     days: int = 400
     runs: int = 20_000
+    table_days: int = 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ AT_ONCE: Final = frozenset(
     {
         "system.log_level", "system.log_format", "system.log_mb", "system.log_files",
         "market.calendar", "market.tz", "backup.daily", "backup.keep",
-        "retention.days", "retention.runs", "alerts.targets", "alerts.topics", "alerts.window",
-        "alerts.quiet_hours", "alerts.quiet_closed", "alerts.tz", "alerts.demo",
+        "retention.days", "retention.runs", "retention.table_days",
+        "alerts.targets", "alerts.topics", "alerts.window", "alerts.quiet_hours",
+        "alerts.quiet_closed", "alerts.tz", "alerts.demo",
     }
 )  # fmt: skip
 #: What a service is made with: slots, room, workers, clock and the door of its API.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from optifire.store import rows
 from optifire.store.blobs import BlobFiles, blobs_of
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from optifire.core.ledger import Limits, Rollup, RunFilter
+    from optifire.core.ledger import Limits, Rollup, RunFilter, SharedRow
     from optifire.core.types import RunId
     from optifire.store.cycles import Cycle
+
+#: So many rows of each plugin, symbol and name stay in a shared table whatever their age: who
+#: writes seldom still finds what it wrote last.
+LEAST_ROWS: Final = 10
 
 
 class AgingReader(OpenFile):
@@ -55,6 +59,14 @@ class AgingReader(OpenFile):
         found = await self._file.rows(query("prunable"), asked)
         names = (rows.decode_key(row).run_id for row in found)
         return [name for name in names if name not in needed][:most]
+
+    async def prunable_rows(self, before: datetime, most: int) -> Sequence[SharedRow]:
+        """List rows of shared tables of before an instant, the oldest first.
+
+        The newest ten of each plugin, symbol and name are never among them.
+        """
+        asked = {"before": to_us(before), "least": LEAST_ROWS, "limit": most}
+        return [(name, row) for name, row in await self._file.rows(query("prunable_rows"), asked)]
 
     async def rollups(self, which: RunFilter) -> Sequence[Rollup]:
         """Give what ended runs came to by plugin, day and status, the latest day first."""

@@ -84,6 +84,7 @@ class MemoryStore:
         check(self._state, batch)
         failures = self._tables.apply(batch.writes)
         apply(self._state, batch, failures)
+        self._tables.prune(batch.pruned_rows)
         return [
             Rejected(writes.run_id, failures[writes.run_id])
             for writes in batch.writes

@@ -9,12 +9,12 @@ from optifire.core.errors import StoreError
 from optifire.store.guard import Guard
 from optifire.store.migrate import migrations
 from optifire.store.snapshot import Reading
-from optifire.store.tables import TableWriter, TransactionLostError
+from optifire.store.tables import TableWriter, TransactionLostError, prune_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from optifire.core.ledger import TableWrites
+    from optifire.core.ledger import SharedRow, TableWrites
     from optifire.core.run import Failure
     from optifire.core.types import Encoded, RunId
 
@@ -76,14 +76,24 @@ class MemoryTables:
         self._writer = TableWriter(self._connection, self._guard)
         self._points: list[MemorySnapshot] = []
 
+    def prune(self, given: Sequence[SharedRow]) -> None:
+        """Remove rows of shared tables."""
+        if given:
+            self._pin()
+            prune_rows(self._connection, given)
+
+    def _pin(self) -> None:
+        """Let points in time keep what is about to change."""
+        for point in self._points:
+            point.pin()
+        self._points.clear()
+
     def apply(self, writes: Sequence[TableWrites]) -> dict[RunId, Failure]:
         """Apply the writes of several runs; gives those that were refused."""
         failures: dict[RunId, Failure] = {}
         if not any(entry.statements for entry in writes):
             return failures
-        for point in self._points:
-            point.pin()
-        self._points.clear()
+        self._pin()
         owners = dict(self._guard.owners)
         while True:
             try:

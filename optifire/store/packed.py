@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from optifire.core.ledger import Batch, ContextValue, EventRow, LogRow, TableWrites
+from optifire.core.ledger import Batch, ContextValue, EventRow, LogRow, SharedRow, TableWrites
 from optifire.core.types import Encoded, RunId
 from optifire.store import rows
 from optifire.store.codec import to_us
@@ -32,6 +32,16 @@ class Packed:
     configs: Sequence[Row] = ()
     meta: Sequence[tuple[str, str]] = ()
     pruned: Sequence[RunId] = ()
+    pruned_rows: Sequence[SharedRow] = ()
+
+    def changes_tables(self) -> bool:
+        """Tell whether a point in time that is not held yet would see something else after it."""
+        return bool(self.writes or self.pruned_rows)
+
+    @property
+    def size(self) -> int:
+        """How many rows it puts into the largest tables or takes from them."""
+        return len(self.runs) + len(self.pruned) + len(self.pruned_rows)
 
     def is_plain(self) -> bool:
         """Tell whether there is nothing but runs whose values are all small."""
@@ -47,6 +57,7 @@ class Packed:
             or self.configs
             or self.meta
             or self.pruned
+            or self.pruned_rows
         )
 
 
@@ -72,6 +83,7 @@ def pack(batch: Batch) -> Packed:
     if batch.meta:
         packed.meta = tuple(batch.meta.items())
     packed.pruned = tuple(batch.pruned)
+    packed.pruned_rows = tuple(batch.pruned_rows)
     return packed
 
 
@@ -93,4 +105,5 @@ def join(parts: Sequence[Packed]) -> Packed:
         configs=[row for part in rest for row in part.configs],
         meta=[row for part in rest for row in part.meta],
         pruned=[row for part in rest for row in part.pruned],
+        pruned_rows=[row for part in rest for row in part.pruned_rows],
     )

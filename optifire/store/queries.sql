@@ -401,6 +401,44 @@ WHERE
 ORDER BY due_us, turn, plugin_id, kind
 LIMIT :limit
 
+-- name: prunable_rows
+-- What is never given: the newest of each plugin, symbol and name, whatever their age.
+WITH placed AS (
+    SELECT
+        'features' AS source, id, at_us,
+        row_number() OVER (
+            PARTITION BY plugin_id, symbol, feature_name ORDER BY at_us DESC, id DESC
+        ) AS place
+    FROM shared_features
+    UNION ALL
+    SELECT
+        'signals', id, at_us,
+        row_number() OVER (
+            PARTITION BY plugin_id, symbol, signal_type ORDER BY at_us DESC, id DESC
+        )
+    FROM shared_signals
+    UNION ALL
+    SELECT
+        'metrics', id, at_us,
+        row_number() OVER (PARTITION BY plugin_id, name ORDER BY at_us DESC, id DESC)
+    FROM shared_metrics
+)
+
+SELECT source, id
+FROM placed
+WHERE at_us < :before AND place > :least
+ORDER BY at_us, source, id
+LIMIT :limit
+
+-- name: prune_features
+DELETE FROM shared_features WHERE id IN (SELECT value FROM json_each(?))
+
+-- name: prune_signals
+DELETE FROM shared_signals WHERE id IN (SELECT value FROM json_each(?))
+
+-- name: prune_metrics
+DELETE FROM shared_metrics WHERE id IN (SELECT value FROM json_each(?))
+
 -- name: producers
 SELECT DISTINCT run_id FROM context
 

@@ -168,7 +168,7 @@ class SqliteStore:
         writer = self._open_writer()
         packed = pack(batch)
         job = Job(packed, asyncio.get_running_loop().create_future(), hold=hold)
-        if packed.writes and self._lazy:
+        if packed.changes_tables() and self._lazy:
             job.pins = points = self._unheld()
             for point in points:
                 point.asked = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from optifire.store.queries import query
 from optifire.store.trouble import is_environment
 
 if TYPE_CHECKING:
-    from optifire.core.ledger import Statement, TableWrites
+    from collections.abc import Sequence
+
+    from optifire.core.ledger import SharedRow, Statement, TableWrites
 
 #: What a plugin's statement or its parameters can make Python or SQLite raise.
 STATEMENT_ERRORS = (
@@ -98,6 +101,14 @@ class TableWriter:
             raise TransactionLostError(run_id, failure)
         self._connection.execute("ROLLBACK TO run_writes")
         self._connection.execute("RELEASE run_writes")
+
+
+def prune_rows(connection: sqlite3.Connection, given: Sequence[SharedRow]) -> None:
+    """Remove rows of shared tables; those that are not there are left out."""
+    for name in sorted(SHARED):
+        numbers = [number for table, number in given if table == name]
+        if numbers:
+            connection.execute(query(f"prune_{name}"), (json.dumps(numbers),))
 
 
 def run_statement(

@@ -15,7 +15,7 @@ from optifire.store.numbering import Numbering
 from optifire.store.pruning import Pruner
 from optifire.store.queries import Insert, query
 from optifire.store.rows import BLOB_LIMIT
-from optifire.store.tables import TableWriter, TransactionLostError
+from optifire.store.tables import TableWriter, TransactionLostError, prune_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,6 +119,7 @@ class Transactor:
             self._journal.write(runs, events, len(packed.notes))
         if packed.pruned:  # last: what this transaction writes may need the same large values
             self._pruner.prune(packed.pruned)
+        prune_rows(self._connection, packed.pruned_rows)
         self._held = hold
         if not hold:
             self._connection.execute("COMMIT")

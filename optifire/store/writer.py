@@ -122,7 +122,7 @@ class Writer:
         They must see the table writes of the jobs before them, and only tables can be seen.
         """
         if job.pins:
-            if any(before.packed.writes for before in group):
+            if any(before.packed.changes_tables() for before in group):
                 self._flush(group)
                 group = []
             for point in job.pins:
@@ -170,7 +170,7 @@ class Writer:
             return
         self._answer(group, [_rejected(job, failures) for job in group])
         if self.between is not None:
-            self.between(sum(len(job.packed.runs) + len(job.packed.pruned) for job in group))
+            self.between(sum(job.packed.size for job in group))
 
     def _commit(self, group: list[Job]) -> Failures:
         if self.transactor is None:

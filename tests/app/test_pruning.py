@@ -8,14 +8,15 @@ import pytest
 
 from optifire.app.pruning import FIRST_SLICE, LEAST_SLICE, MOST_SLICE, MUCH, Pruning
 from optifire.core.errors import StoreError
-from optifire.core.ledger import Batch, RunFilter, new_run
+from optifire.core.ledger import Batch, RunFilter, Statement, TableWrites, new_run
 from optifire.core.run import RunKey, RunStatus
 from optifire.core.settings import RetentionSettings
-from optifire.core.types import PluginId
+from optifire.core.types import Encoded, PluginId
 from optifire.store.reader import LedgerReader
 from optifire.store.sqlite import SqliteStore
 
 NOW = datetime(2019, 12, 31, tzinfo=UTC)
+ROW = Statement("INSERT INTO features (feature_name, value) VALUES ('x', 1.0)", Encoded(b"\x90"))
 KEEP = RetentionSettings(days=30, runs=100_000)
 
 
@@ -31,7 +32,7 @@ class Ledger:
         self.pruning = Pruning(store.path, self.commit, lambda: self.now, self.rest)
 
     async def commit(self, batch: Batch) -> Sequence[object]:
-        self.slices.append(len(batch.pruned))
+        self.slices.append(len(batch.pruned) + len(batch.pruned_rows))
         self.now += self.seconds
         return await self.store.commit(batch)
 
@@ -119,3 +120,20 @@ async def test_a_ledger_that_cannot_be_written_is_tried_again_later(
     assert await refused.go(KEEP, NOW, quiet=True) == 0
     assert "old runs could not be removed: the disk is full" in caplog.text
     assert await ledger.pruning.go(KEEP, NOW, quiet=True) == 40
+
+
+@pytest.mark.row("O040")
+async def test_rows_of_shared_tables_go_by_their_own_age(ledger: Ledger) -> None:
+    for begin in (300, 5):
+        batch = Batch()
+        for hour in range(60):
+            key = RunKey(PluginId("fe_x"), NOW - timedelta(days=begin) + timedelta(hours=hour))
+            batch.runs.append(new_run(key, RunStatus.SUCCEEDED))
+            batch.writes.append(TableWrites(key.run_id, key.plugin_id, key.due, (ROW,)))
+        await ledger.store.commit(batch)
+    kept = RetentionSettings(days=36_500, table_days=30)
+    assert await ledger.pruning.go(kept, NOW, quiet=False) == 0  # little waits
+    assert await ledger.pruning.go(kept, NOW, quiet=True) == 60
+    assert ledger.slices == [FIRST_SLICE, 60 - FIRST_SLICE]
+    assert await ledger.left() == 120
+    assert await ledger.pruning.go(kept, NOW, quiet=True) == 0

@@ -67,7 +67,8 @@ def month(trial: Programmed, days: int) -> dict[str, str]:
     trial.enable(*words)
     last = FIRST + timedelta(days=days - 1)
     trial.configure(
-        demo={"from": str(FIRST), "to": str(last)}, retention={"days": KEPT, "runs": 100}
+        demo={"from": str(FIRST), "to": str(last)},
+        retention={"days": KEPT, "runs": 100, "table_days": KEPT},
     )
     return words
 

@@ -165,3 +165,35 @@ async def test_a_plugin_reads_its_own_tables(backend: Backend) -> None:
     reader = await backend.store.snapshot()
     assert await fetch(reader, "SELECT a FROM p_mine_t", plugin_id="Mine") == [{"a": 1}]
     await reader.close()
+
+
+FEATURE = "INSERT INTO features (symbol, feature_name, value) VALUES ('SPX', 'x', ?)"
+FEATURES = "SELECT value FROM features ORDER BY value"
+
+
+async def feature(store: Store, number: int) -> None:
+    row = done("mine", T + number * MINUTE)
+    await store.commit(Batch(runs=[row], writes=[writes(row, (FEATURE, [number]))]))
+
+
+async def values(reader: TableReader) -> list[int]:
+    return [row["value"] for row in await fetch(reader, FEATURES)]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_rows_that_have_had_their_time_go_for_those_who_look_later(
+    backend: Backend, *, asked: bool
+) -> None:
+    """Whether who looks from before has asked already makes no difference."""
+    for number in range(4):
+        await feature(backend.store, number)
+    before = await backend.store.snapshot()
+    if asked:
+        assert await values(before) == [0, 1, 2, 3]
+    gone = [("features", 1), ("features", 3), ("features", 99), ("signals", 2)]
+    await backend.store.commit(Batch(pruned_rows=gone))
+    after = await backend.store.snapshot()
+    assert await values(after) == [1, 3]
+    assert await values(before) == [0, 1, 2, 3]
+    await before.close()
+    await after.close()
