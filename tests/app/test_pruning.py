@@ -100,12 +100,15 @@ async def test_the_writer_rests_four_times_as_long_as_it_worked(ledger: Ledger) 
     await fill(ledger, 200)
     ledger.seconds = 0.004
     await ledger.pruning.go(KEEP, NOW, quiet=True)
-    assert ledger.rests == [pytest.approx(max(0.02, 0.016))] * len(ledger.rests)
+    assert ledger.slices
+    assert ledger.rests == [pytest.approx(max(0.02, 0.016))] * len(ledger.slices)
     await fill_more(ledger)
     ledger.rests.clear()
+    ledger.slices.clear()
     ledger.seconds = 0.05
     await ledger.pruning.go(KEEP, NOW, quiet=True)
-    assert ledger.rests == [pytest.approx(0.2)] * len(ledger.rests)
+    assert ledger.slices
+    assert ledger.rests == [pytest.approx(0.2)] * len(ledger.slices)
 
 
 async def test_a_ledger_that_cannot_be_written_is_tried_again_later(
