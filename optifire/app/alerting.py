@@ -6,7 +6,6 @@ import asyncio
 import logging
 import socket
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
@@ -14,7 +13,7 @@ from optifire.app.alarms import Alarms, RedChecks
 from optifire.app.alert_memory import Keeping, Memory
 from optifire.app.speaking import secrets_of
 from optifire.core.calendar import Calendar, CalendarRangeError
-from optifire.core.errors import ConfigError, OptifireError
+from optifire.core.errors import ConfigError
 from optifire.core.quiet_hours import QuietHours, always_in_session, parse_span
 from optifire.core.types import PluginId
 from optifire.ops.alert_desk import Desk, Rules
@@ -26,6 +25,7 @@ from optifire.runtime.clock import real_pause, wall_now
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import date, datetime
 
     from optifire.app.joining import Catalogs, Configuration
     from optifire.app.vitals import Health
@@ -80,19 +80,17 @@ class Alerting:
         self._pause = pause
         self._alarms = Alarms(self._category_of)
         self._checks = RedChecks()
-        self._market: Calendar | None = None
-        self._known: tuple[Configuration, Calendar | None] | None = None
+        self._known: tuple[Configuration, Calendar] | None = None
         self._addresses: Mapping[str, str] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._desk = self._follow()
 
-    def remember(self, unclean: Sequence[datetime], market: Calendar | None, kept: str) -> None:
-        """Take in what the ledger knows of earlier starts, and the calendar of the market.
+    def remember(self, unclean: Sequence[datetime], kept: str) -> None:
+        """Take in what the ledger knows of earlier starts.
 
         ``kept`` is what they had still to tell, "" for nothing.
         """
         self._alarms = Alarms(self._category_of, unclean)
-        self._market = market
         memory = self._keeping.recall(kept) if kept else Memory()
         self._desk = self._follow()
         self._desk.repeats.causes.update(memory.causes)
@@ -120,8 +118,6 @@ class Alerting:
         async with asyncio.TaskGroup() as tasks:
             try:
                 while True:
-                    if self.is_on():
-                        await self._find_market()
                     self._desk = self._follow()
                     wanted = set(self._deliveries.values())
                     for each in sending.keys() - wanted:
@@ -177,21 +173,13 @@ class Alerting:
 
     async def test(self) -> dict[str, Any]:
         """Send one message to every target now, whatever the hour, and say what came of it."""
-        await self._find_market()
         self._desk = self._follow()
         return await try_all(self._addresses, self._desk.rules.writer, self._deliver)
 
-    async def _find_market(self) -> None:
-        """Keep up with the calendar that quiet days are judged by; a wrong one changes nothing."""
-        try:
-            settings = self._service.configuration.settings
-            self._market = await self._service.catalogs.calendars.market(settings)
-        except OptifireError as error:
-            log.debug("quiet days go by the calendar as it was: %s", error)
-
     def _follow(self) -> Desk:
         """Give the desk for the settings as they are now; what waits and is counted stays."""
-        configuration, market = self._service.configuration, self._market
+        configuration = self._service.configuration
+        market = self._service.catalogs.calendars.in_use
         if (configuration, market) == self._known:
             return self._desk
         window = configuration.settings.alerts.window
@@ -231,12 +219,11 @@ def addresses_of(configuration: Configuration) -> dict[str, str]:
     return {each: variables.get(each, "").strip() for each in configuration.settings.alerts.targets}
 
 
-def rules_of(configuration: Configuration, market: Calendar | None) -> Rules:
-    """Give who is told what, and when; while no calendar is known, times are shown in UTC."""
+def rules_of(configuration: Configuration, market: Calendar) -> Rules:
+    """Give who is told what, and when."""
     settings = configuration.settings
     wanted = settings.alerts
-    name = wanted.tz or settings.market.tz or (None if market is None else market.tz)
-    zone = UTC if name is None else ZoneInfo(name)
+    zone = ZoneInfo(wanted.tz or settings.market.tz or market.tz)
     span = None if wanted.quiet_hours is None else parse_span(wanted.quiet_hours)
     in_session = sessions_of(market) if wanted.quiet_closed else always_in_session
     source = f"{configuration.features.environment.value} on {socket.gethostname()}"
@@ -244,11 +231,11 @@ def rules_of(configuration: Configuration, market: Calendar | None) -> Rules:
     return Rules(frozenset(wanted.topics), QuietHours(zone, span, in_session), writer)
 
 
-def sessions_of(market: Calendar | None) -> Callable[[date], bool]:
+def sessions_of(market: Calendar) -> Callable[[date], bool]:
     """Give what tells whether a day has a session; a day that the table does not know has one."""
 
     def in_session(day: date) -> bool:
-        if market is None or market.always_open:
+        if market.always_open:
             return True
         try:
             return market.session_on(day) is not None

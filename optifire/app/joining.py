@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from optifire.calendars.closures import parse_closures
 from optifire.calendars.names import ALWAYS_OPEN, resolve
 from optifire.calendars.refresh import refresh
 from optifire.calendars.registry import NoTableError, load_calendar, table_header, table_path
+from optifire.core.errors import OptifireError, StateError
 from optifire.core.settings import Settings
 from optifire.core.types import Environment
 from optifire.host.build import Ground, build_catalog
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from optifire.core.ports import Describer
     from optifire.host.catalog import Catalog
     from optifire.host.home import Home
+
+log = logging.getLogger("optifire.service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,10 @@ class Calendars:
     """
 
     def __init__(self, home: Home) -> None:
+        #: Why the market's calendar is still the one before, None where it is not.
+        self.trouble: OptifireError | None = None
         self._home = home
+        self._market: Calendar | None = None
         self._known: dict[str, Calendar] = {}
         self._stamps: dict[str, tuple[object, ...]] = {}
         self._looked_at: set[str] = set()
@@ -121,7 +128,24 @@ class Calendars:
 
     async def market(self, settings: Settings) -> Calendar:
         """Give the calendar that holds where a job names none; raises `ConfigError`."""
-        return await self.get(settings.market.calendar, "market.calendar of config.yaml")
+        self._market = await self.get(settings.market.calendar, "market.calendar of config.yaml")
+        self.trouble = None
+        return self._market
+
+    async def follow(self, settings: Settings) -> None:
+        """Go over to the market's calendar of other settings; one that is not to be had is said."""
+        try:
+            await self.market(settings)
+        except OptifireError as error:
+            log.warning("the market's calendar stays as it was: %s", error)
+            self.trouble = error
+
+    @property
+    def in_use(self) -> Calendar:
+        """The market's calendar as it was had last, whatever its files and settings are now."""
+        if self._market is None:
+            raise StateError("nobody has asked for the market's calendar yet")
+        return self._market
 
     async def refresh(self, code: str, today: date) -> None:
         """Build the table of an exchange anew in a child process."""

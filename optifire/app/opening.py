@@ -210,7 +210,7 @@ class _Opening:
         )
         service.living.lives = past.lives
         service.vitals.missed.see(past.missed)
-        service.alerting.remember(past.unclean, self.market, self.recovered.meta.get(ALERTS, ""))
+        service.alerting.remember(past.unclean, self.recovered.meta.get(ALERTS, ""))
         signs: dict[str, Sign] = {
             "the writer of the ledger": Echo(self.store.ping),
             "the schedule": partial(schedule_sign, engine, recorder),

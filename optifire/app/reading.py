@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from optifire.runtime.pauses import Pauses
 
 
-async def known_of(service: Service) -> Knowledge:
+def known_of(service: Service) -> Knowledge:
     """Give what is known of a home that a service holds, as that service knows it."""
     configuration = service.configuration
-    market = await service.catalogs.calendars.market(configuration.settings)
+    market = service.catalogs.calendars.in_use
     return Knowledge(service.home, configuration, service.catalog, market, {})
 
 
@@ -51,19 +51,19 @@ class Reading:
 
     async def plugins(self) -> Sequence[Shape]:
         """Give one item for each plugin there is."""
-        known = await known_of(self._service)
+        known = known_of(self._service)
         more = (self._held, self._pauses, self._service.living.lives)
         return [row_of(known, each, one, *more) for each, one in known.catalog.plugins.items()]
 
     async def plugin(self, plugin_id: str) -> Shape:
         """Give everything about one plugin."""
-        known = await known_of(self._service)
+        known = known_of(self._service)
         lives = self._service.living.lives
         return info_of(known, plugin_id, self._held, self._pauses, lives, config=True)
 
     async def upcoming(self, hours: float, limit: int) -> Sequence[Shape]:
         """Give what is due in the next hours."""
-        known, now = await known_of(self._service), self._now
+        known, now = known_of(self._service), self._now
         until = min(now + timedelta(hours=hours), last_instant(known))
         if self._service.engine.finished:
             return []
@@ -76,7 +76,7 @@ class Reading:
 
     async def why(self, plugin_id: str, at: datetime | None) -> Shape:
         """Give why a plugin ran or did not."""
-        known = await known_of(self._service)
+        known = known_of(self._service)
         if at is None:
             return await explain(known, plugin_id, self._now, self._held, self._pauses)
         return await explain(known, plugin_id, at, {})

@@ -93,7 +93,7 @@ class LedgerReading:
 
     async def budgets(self, days: int) -> Sequence[Shape]:
         """Give what runs used against their budgets."""
-        found = await costs(await known_of(self._service), self._path, (), days=days)
+        found = await costs(known_of(self._service), self._path, (), days=days)
         return [cost_row(found, each) for each in found.chosen if each in found.found]
 
     async def audit(self, limit: int) -> Sequence[Shape]:

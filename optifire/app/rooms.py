@@ -71,17 +71,18 @@ async def refresh_calendars(service: Service) -> None:
     """Build session tables anew, each in a short-lived child, and go over to them."""
     await real_pause(CALENDAR_DELAY)
     while True:
-        calendars = service.catalogs.calendars
-        for code in sorted(calendars.loaded):
-            if calendars.is_old(code, wall_now(), TABLE_AGE):
-                await _refresh(code, service)
+        for code in sorted(service.catalogs.calendars.loaded):
+            await refresh_old(code, service)
         await real_pause(CALENDAR_PERIOD)
 
 
-async def _refresh(code: str, service: Service) -> None:
-    """Build one table; without it the one in use stays."""
+async def refresh_old(code: str, service: Service) -> None:
+    """Build a table that is old; without a new one the one in use stays."""
+    calendars = service.catalogs.calendars
     try:
-        await service.catalogs.calendars.refresh(code, wall_now().date())
+        if not calendars.is_old(code, wall_now(), TABLE_AGE):
+            return
+        await calendars.refresh(code, wall_now().date())
     except OptifireError as error:
         log.warning("the session table in use stays: %s", error)
     else:
@@ -129,7 +130,7 @@ async def keep_backing_up(service: Service) -> None:
     while True:
         wait, settings = LOOK, service.backing.settings()
         if settings.backup.daily and not service.recorded:
-            wait = await service.backing.daily(await service.catalogs.calendars.market(settings))
+            wait = await service.backing.daily(service.catalogs.calendars.in_use)
         await real_pause(wait)
 
 
@@ -146,8 +147,7 @@ async def prune(service: Service) -> None:
     await service.jumping.look()  # the last one may be from just before it was set
     if service.jumping.is_doubtful():
         return
-    settings = service.backing.settings()
-    market = await service.catalogs.calendars.market(settings)
+    market = service.catalogs.calendars.in_use
     now = service.engine.rooms.clock.now()
     quiet = service.recorded or market.always_open or is_quiet(market, now)
-    await service.pruning.go(settings.retention, now, quiet=quiet)
+    await service.pruning.go(service.backing.settings().retention, now, quiet=quiet)

@@ -193,6 +193,7 @@ class Service:
                 log.error("the configuration is not taken over: %s", error)  # noqa: TRY400
                 return {"ok": False, "changed": [], "errors": [str(error)]}
             self._refused = None
+            await self.catalogs.calendars.follow(configuration.settings)
             if edit is None:
                 before, after = self.configuration.texts, configuration.texts
                 author = authors_of(self.home, before, after, self._accepted) or author
@@ -303,8 +304,10 @@ class Service:
         missing, lesser = self.placing.isolated.zygotes.troubles()
         health.add("zygotes", Level.RED, missing)
         health.add("zygotes", Level.AMBER, lesser)
-        ends = horizon_trouble(self.catalogs.calendars.loaded, wall_now())
-        health.add("calendars", Level.RED, ends)
+        calendars = self.catalogs.calendars
+        health.add("calendars", Level.RED, horizon_trouble(calendars.loaded, wall_now()))
+        stays = [] if calendars.trouble is None else [f"as it was: {calendars.trouble}"]
+        health.add("calendars", Level.AMBER, stays)
         health.add("plugins", Level.AMBER, map(str, self.catalog.errors))
         stale = (f"{one.plugin_id}: {one.stale}" for one in self.catalog.stale)
         health.add("plugins", Level.AMBER, stale)

@@ -91,7 +91,7 @@ async def _run(
 async def _show(service: Service, wanted: Wanted, output: Output) -> None:
     """Show the service as a screen or as lines, until this is cancelled."""
     settings = service.configuration.settings
-    market = await service.catalogs.calendars.market(settings)
+    market = service.catalogs.calendars.in_use
     tz = settings.market.tz or market.tz
     try:
         if wanted.screen:

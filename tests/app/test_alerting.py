@@ -94,11 +94,12 @@ class Ledger:
 
 
 @pytest.fixture
-def around(tmp_path: Path) -> Surroundings:
+async def around(tmp_path: Path) -> Surroundings:
     """Give a fresh home with one target."""
     init_home(tmp_path / "home")
     home = Home(tmp_path / "home")
     made = Surroundings(home, read_configuration(home), Joined(Calendars(home)))
+    await made.catalogs.calendars.market(made.configuration.settings)
     made.configure(targets=["${OPS}"])
     return made
 
@@ -213,7 +214,6 @@ async def test_a_day_that_the_market_does_not_know_is_no_quiet_one(around: Surro
     assert not in_session(date(2018, 11, 24))
     assert in_session(date(2999, 1, 1))
     assert sessions_of(AlwaysOpen())(date(2018, 11, 24))
-    assert sessions_of(None)(date(2018, 11, 24))
 
 
 # --- restarts -----------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def hours_from_now(first: int, last: int) -> str:
 def started(around: Surroundings, ledger: Ledger, sent: Sent) -> Alerting:
     """Give the alerts of a next start."""
     alerting = Alerting(around, ledger, sent, quick)
-    alerting.remember((), None, ledger.kept)
+    alerting.remember((), ledger.kept)
     return alerting
 
 

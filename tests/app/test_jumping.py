@@ -159,11 +159,10 @@ class Kept:
         self.pruning = self.backing = self.catalogs = self.calendars = self
         self.engine = self.rooms = self
 
+    in_use = AlwaysOpen()
+
     def settings(self) -> Settings:
         return Settings()
-
-    async def market(self, _: Settings) -> AlwaysOpen:
-        return AlwaysOpen()
 
     async def go(self, _: RetentionSettings, now: datetime, *, quiet: bool) -> None:
         assert quiet
