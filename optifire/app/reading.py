@@ -38,7 +38,7 @@ class Reading:
     def alive(self) -> Shape:
         """Give what everybody may know."""
         service = self._service
-        said = service.health().report(service.state)
+        said = service.health().summary(service.state)
         return {name: said[name] for name in ("live", "ready", "state", "level")}
 
     async def checks(self) -> Shape:

@@ -64,8 +64,8 @@ class Health:
         level = Level.RED if red else Level.AMBER if amber else Level.GREEN
         return {"level": level.value, "reasons": [*red, *amber]}
 
-    def report(self, state: str) -> dict[str, Any]:
-        """Give liveness, readiness, level, reasons, and each check with its own.
+    def summary(self, state: str) -> dict[str, Any]:
+        """Give liveness, readiness, state, level and reasons.
 
         Live: it answers, and no part of it has crashed. Ready: it takes up what falls due, and
         nothing is red.
@@ -76,6 +76,12 @@ class Health:
             "ready": state in AT_WORK and overall["level"] != Level.RED.value,
             "state": state,
             **overall,
+        }
+
+    def report(self, state: str) -> dict[str, Any]:
+        """Give the summary, and each check with its own level and reasons."""
+        return {
+            **self.summary(state),
             "checks": {check: self.as_json(check) for check in CHECKS},
         }
 

@@ -33,7 +33,8 @@ def finite(value: Any) -> Any:  # noqa: ANN401 - any plain value
 
 def instant_text(instant: datetime) -> str:
     """Give an instant in UTC, as in ``2018-11-23T18:00:00Z``; microseconds only if there are."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    at = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return f"{at.isoformat().removesuffix('+00:00')}Z"
 
 
 def maybe_text(instant: datetime | None) -> str | None:

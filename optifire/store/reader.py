@@ -24,13 +24,14 @@ from optifire.store.codec import to_us
 from optifire.store.fetching import events_from, runs_from, values_from
 from optifire.store.ledgerfile import LedgerFile
 from optifire.store.queries import query
-from optifire.store.rows import ID, Row
+from optifire.store.rows import ID, LARGE, Row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
     from optifire.core.run import RunKey
+    from optifire.core.types import Encoded
     from optifire.store.blobs import BlobFiles
 
 #: Runs that `LedgerReader.records` holds in memory at a time.
@@ -62,15 +63,13 @@ class LedgerReader(AgingReader):
         ``since`` and ``until`` are both included; a span counts when any of it lies between them.
         """
         name = "ids" if which.plugin_id is None else "ids_of_plugin"
-        sql = query(name).replace("{conditions}", _conditions(which))
-        ids = [row[0] for row in await self._file.rows(sql, _values(which))]
-        if not ids:
-            return []
-        return await _with_blobs(
-            self._file,
-            await self._file.rows(query("runs_by_id"), (json.dumps(ids),)),
-            self._blobs,
-        )
+        ids = query(name).replace("{conditions}", _conditions(which))
+        found = await self._file.rows(query("runs_of").replace("{ids}", ids), _values(which))
+        return [rows.decode_run(row, self._large(row[LARGE])) for row in found]
+
+    def _large(self, names: str) -> Mapping[str, Encoded]:
+        """Read the large outputs of a run from their files; ``names`` are theirs with hashes."""
+        return {name: self._blobs.read(blob) for name, blob in codec.decode_texts(names).items()}
 
     async def run(self, run_id: str) -> RunRow | None:
         """Give one run."""

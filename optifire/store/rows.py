@@ -37,6 +37,8 @@ BLOB_LIMIT = 64 * 1024
 #: Places in a run's tuple.
 PLUGIN_ID, DUE, TURN, KIND, STATUS, REASON_CODE, REASON_DETAIL = 0, 1, 2, 3, 4, 7, 8
 OUTPUTS, FAILURE, HELD, ID = 21, 23, 27, 28
+#: Where a list of runs has the names and hashes of large outputs.
+LARGE = 29
 #: Places in an attempt's tuple that a rejection changes (see `failed_attempt`).
 ATTEMPT_STATUS, ATTEMPT_CODE, ATTEMPT_DETAIL, ATTEMPT_FAILURE = 1, 5, 6, 11
 
