@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from optifire.api.application import application
 from optifire.api.rate import RateLimit
-from optifire.api.stream import ABORT
+from optifire.api.wire import Wire
 
 if TYPE_CHECKING:
     import socket
@@ -27,8 +26,6 @@ MOST_CONNECTIONS = 256
 KEEP_ALIVE = 15
 #: Seconds that answers under way may still take when the service ends.
 FAREWELL = 1
-#: Bytes of the longest request line with headers.
-LONGEST_HEAD = 32 << 10
 #: Seconds between two looks at the clock, for the Date header.
 TICK = 1.0
 
@@ -45,23 +42,6 @@ class Terms:
     pause: Callable[[float], Awaitable[None]]
     tls: tuple[str, str] | None = None
     leave: Callable[[], None] = lambda: None
-
-
-class _Protocol(H11Protocol):
-    """Leaves in the scope what cuts the connection.
-
-    Closing it would wait for the client to take what it has been sent.
-    """
-
-    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own
-        super().__init__(*given, **named)
-        app: Callable[..., Awaitable[None]] = self.app
-
-        async def marked(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
-            scope[ABORT] = self.transport.abort
-            await app(scope, receive, send)
-
-        self.app = marked
 
 
 class _Server(uvicorn.Server):
@@ -88,7 +68,7 @@ async def serve(sock: socket.socket, terms: Terms, tokens: Identifies, app: Lite
     certificate, key = terms.tls or (None, None)
     config = uvicorn.Config(
         application(app, tokens, limit),
-        http=_Protocol,
+        http=Wire,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -99,7 +79,6 @@ async def serve(sock: socket.socket, terms: Terms, tokens: Identifies, app: Lite
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=FAREWELL,
-        h11_max_incomplete_event_size=LONGEST_HEAD,
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )

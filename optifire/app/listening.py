@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("optifire.service")
 
 #: What the API is made with; an installation without the extra lacks them.
-PACKAGES = ("litestar", "uvicorn")
+PACKAGES = ("litestar", "uvicorn", "httptools")
 #: Connections that wait to be taken.
 BACKLOG = 128
 

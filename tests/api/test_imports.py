@@ -14,7 +14,18 @@ described()
 print(*sys.modules)
 """
 #: What litestar would import where plugins have brought it, or for things that nobody uses here.
-HEAVY = {"pydantic", "attr", "attrs", "faker", "polyfactory", "httpx", "jinja2", "numpy", "pandas"}
+HEAVY = {
+    "pydantic",
+    "attr",
+    "attrs",
+    "faker",
+    "polyfactory",
+    "httpx",
+    "jinja2",
+    "numpy",
+    "pandas",
+    "h11",
+}
 
 
 def test_the_api_imports_nothing_heavy_that_plugins_or_tests_have_brought() -> None:

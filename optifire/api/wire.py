@@ -1,0 +1,76 @@
+"""HTTP/1.1 as it comes in: read by a parser in C, within bounds, and strictly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from optifire.api.stream import ABORT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+#: Bytes of the longest request line with headers, and of the longest request with everything that
+#: is sent around its body. The routes take far less; what they refuse has to be read first.
+LONGEST_HEAD, LONGEST_REQUEST = 32 << 10, 1 << 20
+#: Bytes that are parsed at a time; by so many a bound may be passed.
+PIECE = 4 << 10
+#: The versions of HTTP that are spoken; the parser knows more.
+VERSIONS = ("1.0", "1.1")
+INVALID = "Invalid HTTP request received."
+
+
+class Wire(HttpToolsProtocol):
+    """One connection.
+
+    It leaves in the scope what cuts it: closing it would wait for the client to take what it has
+    been sent. The parser has no bounds of its own, takes a request without a host, and lets fields
+    behind a body (RFC 9112, 7.1.2) join the headers when these may have been looked at already.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(*given, **named)
+        app: Callable[..., Awaitable[None]] = self.app
+        self._in_head = True
+        self._taken = 0
+
+        async def marked(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+            scope[ABORT] = self.transport.abort
+            await app(scope, receive, send)
+
+        self.app = marked
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, until it is too much."""
+        for at in range(0, len(data), PIECE):
+            if self.transport.is_closing():
+                return
+            piece = data[at : at + PIECE]
+            self._taken += len(piece)
+            if self._taken > (LONGEST_HEAD if self._in_head else LONGEST_REQUEST):
+                self.send_400_response(INVALID)
+                return
+            super().data_received(piece)
+
+    def on_message_begin(self) -> None:
+        """Begin to count anew; what came before in the same piece is not of this request."""
+        super().on_message_begin()
+        self._in_head, self._taken = True, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what comes behind a body is passed over."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer; raises `ValueError`, which the parser refuses as any other wrong head.
+
+        RFC 9112, 3.2: a request of version 1.1 has one host, and none has two.
+        """
+        version = self.parser.get_http_version()
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if version not in VERSIONS or hosts > 1 or (version == "1.1" and not hosts):
+            raise ValueError(version, hosts)
+        self._in_head = False
+        super().on_headers_complete()
