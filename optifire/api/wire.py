@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from optifire.api.stream import ABORT
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable
 
 #: Bytes of the longest request line with headers, and of the longest request with everything that
@@ -19,6 +20,56 @@ PIECE = 4 << 10
 #: The versions of HTTP that are spoken; the parser knows more.
 VERSIONS = ("1.0", "1.1")
 INVALID = "Invalid HTTP request received."
+
+
+class Joined:
+    """A transport that sends the head of an answer with what follows it.
+
+    To send is most of what a short answer costs, and uvicorn would do it twice.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._held: list[bytes] | None = None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the transport's own
+        return getattr(self._transport, name)
+
+    def hold(self) -> None:
+        """Keep what is written until `let_go`."""
+        self._held = []
+
+    def let_go(self) -> None:
+        """Send what was kept, and from now on at once."""
+        held, self._held = self._held, None
+        if held:
+            self._transport.write(b"".join(held))
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep."""
+        if self._held is None:
+            self._transport.write(data)
+        else:
+            self._held.append(data)
+
+    def close(self) -> None:
+        """Send what was kept, and close."""
+        self.let_go()
+        self._transport.close()
+
+
+def _joining(transport: Joined, send: Any) -> Any:  # noqa: ANN401 - ASGI
+    """Give what sends the messages of one answer, the first together with the second."""
+
+    async def joined(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            transport.hold()
+            await send(message)
+        else:
+            await send(message)
+            transport.let_go()
+
+    return joined
 
 
 class Wire(HttpToolsProtocol):
@@ -37,9 +88,13 @@ class Wire(HttpToolsProtocol):
 
         async def marked(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
             scope[ABORT] = self.transport.abort
-            await app(scope, receive, send)
+            await app(scope, receive, _joining(cast("Joined", self.transport), send))
 
         self.app = marked
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin; all that is sent goes through what joins it (typed as uvicorn types it)."""
+        super().connection_made(cast("asyncio.Transport", Joined(transport)))
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, until it is too much."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from optifire.api.wire import LONGEST_HEAD, LONGEST_REQUEST, PIECE
+from optifire.api.wire import LONGEST_HEAD, LONGEST_REQUEST, PIECE, Joined
 from optifire.core.access import Role
 
 HOST = b"Host: here\r\n"
@@ -132,3 +132,48 @@ async def test_requests_sent_at_once_are_answered_in_their_order(site: Any, piec
 async def test_who_wants_another_protocol_is_answered_in_this_one(site: Any) -> None:
     upgrade = b"Connection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"
     assert statuses(await answers(site, GET + upgrade)) == [b"200"]
+
+
+async def test_head_and_body_of_an_answer_are_sent_at_once(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+    _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    own: Any = type(writer.transport)  # of the server's end as well
+    write = own.write
+
+    def watched(self: Any, data: bytes) -> None:
+        sent.append(data)
+        write(self, data)
+
+    monkeypatch.setattr(own, "write", watched)
+    said = await answers(site, last(GET))
+    assert statuses(said) == [b"200"]
+    assert sent == [last(GET), said]
+    writer.close()
+
+
+class Sink:
+    """A transport that remembers."""
+
+    def __init__(self) -> None:
+        self.did: list[object] = []
+
+    def write(self, data: bytes) -> None:
+        self.did.append(data)
+
+    def close(self) -> None:
+        self.did.append("closed")
+
+
+def test_what_was_kept_is_sent_before_the_end() -> None:
+    sink: Any = Sink()
+    joined = Joined(sink)
+    joined.write(b"1")
+    joined.hold()
+    joined.write(b"2")
+    joined.write(b"3")
+    assert sink.did == [b"1"]
+    joined.close()
+    joined.write(b"4")
+    assert sink.did == [b"1", b"23", "closed", b"4"]
