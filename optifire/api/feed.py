@@ -7,6 +7,7 @@ all share, or in the ledger. So a slow one costs nobody anything, and a restart 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -31,6 +32,8 @@ class Terms:
     ----------
     most
         Clients at once.
+    each
+        Clients at once with one token: a dashboard that leaks streams keeps out no other.
     heartbeat
         Seconds without an event after which a sign of life is sent.
     patience
@@ -40,9 +43,14 @@ class Terms:
     """
 
     most: int = 32
+    each: int = 8
     heartbeat: float = 15.0
     patience: float = 10.0
     rest: float = 0.05
+
+
+class CrowdedError(TransientError):
+    """One token follows with as many streams as it may."""
 
 
 class Journal(Protocol):
@@ -77,7 +85,8 @@ class Feed:
         #: Commits so far; what was read before the latest may not be all there is.
         self.commits = 0
         self.closed = False
-        self.clients = 0
+        #: Who follows: the ids of tokens, and how many clients each has.
+        self.followers: Counter[str] = Counter()
         self._opened = opened
         self._news = asyncio.Event()
         self._reading = asyncio.Lock()
@@ -96,30 +105,41 @@ class Feed:
         self.closed = True
         self._wake()
 
+    @property
+    def clients(self) -> int:
+        """How many follow."""
+        return self.followers.total()
+
     def _wake(self) -> None:
-        if self.clients:
+        if self.followers:
             self._news.set()
             self._news = asyncio.Event()
 
-    def admit(self) -> None:
-        """Raise `TransientError` where nobody more can follow."""
+    def admit(self, token_id: str) -> None:
+        """Raise `TransientError` where nobody more can follow, or no more with this token."""
         if self.closed or self.clients >= self.terms.most:
             raise TransientError(
                 "the service stops" if self.closed else f"{self.clients} clients follow already",
                 where="/events",
                 remedy="Come again in a moment",
             )
+        if self.followers[token_id] >= self.terms.each:
+            raise CrowdedError(
+                f"this token follows with {self.terms.each} streams already",
+                where=f"/events, token {token_id}",
+                remedy="End one of them, or make another token with `optifire token create`",
+            )
 
     @asynccontextmanager
-    async def joined(self) -> AsyncIterator[None]:
+    async def joined(self, token_id: str) -> AsyncIterator[None]:
         """Follow for the length of a ``with`` block; raises `TransientError` as `admit` does."""
-        self.admit()
-        self.clients += 1
+        self.admit(token_id)
+        self.followers[token_id] += 1
         try:
             yield
         finally:
-            self.clients -= 1
-            if not self.clients:
+            self.followers -= Counter((token_id,))  # and forgets who has none left
+            if not self.followers:
                 await self._let_go()
 
     async def _let_go(self) -> None:

@@ -8,7 +8,9 @@ says neither needs an admin.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 
@@ -17,20 +19,30 @@ from optifire.core.access import Caller, Role
 from optifire.core.errors import OptifireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from litestar.connection import ASGIConnection
     from litestar.handlers import BaseRouteHandler
 
     from optifire.api.rate import RateLimit
 
-#: Where the gate leaves the caller, None for somebody without a token that holds.
-CALLER = "optifire.caller"
-#: Where it leaves what tells whether the token of a request still holds: an answer may take hours.
-HOLDS = "optifire.holds"
+#: Where the gate leaves what it found out; `asking` takes it up.
+ASKING = "optifire.asking"
 BEARER = {"WWW-Authenticate": 'Bearer realm="optifire"'}
 #: The longest Authorization header that is looked at.
 LONGEST_HEADER = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks.
+
+    ``caller`` is None for somebody without a token that holds; ``holds`` tells whether it still is
+    as it was, since an answer may take hours.
+    """
+
+    caller: Caller | None
+    holds: Callable[[], bool]
 
 
 class Identifies(Protocol):
@@ -81,8 +93,7 @@ class Gate:
             )
             await _refuse(send, said, {"retry-after": str(seconds)})
             return
-        scope[CALLER] = caller
-        scope[HOLDS] = lambda: self._tokens.identify(shown) == caller
+        scope[ASKING] = Asking(caller, lambda: self._tokens.identify(shown) == caller)
         await self._app(scope, receive, send)
 
 
@@ -94,7 +105,27 @@ async def permit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
     if handler.opt.get("public", False):
         return
     wanted: Role = handler.opt.get("role", Role.ADMIN)
-    caller: Caller | None = connection.scope.get(CALLER)  # type: ignore[assignment]
+    caller = caller_of(connection)
+    if not caller.role.covers(wanted):
+        raise PermissionDeniedException(
+            f"this needs the role {wanted}, and {caller.name} is {caller.role}",
+            extra={
+                "where": f"token {caller.token_id}",
+                "remedy": f"Make a token with `optifire token create NAME --role {wanted}`",
+            },
+        )
+
+
+def asking(connection: ASGIConnection[Any, Any, Any, Any]) -> Asking:
+    """Give what the gate found out of who asks."""
+    scope = cast("Mapping[str, Any]", connection.scope)
+    found: Asking = scope[ASKING]
+    return found
+
+
+def caller_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
+    """Give who asks; raises `NotAuthorizedException` where no token that holds was shown."""
+    caller = asking(connection).caller
     if caller is None:
         raise NotAuthorizedException(
             "a token that holds is needed",
@@ -104,14 +135,7 @@ async def permit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
                 "remedy": "Make a token with `optifire token create NAME --role viewer`",
             },
         )
-    if not caller.role.covers(wanted):
-        raise PermissionDeniedException(
-            f"this needs the role {wanted}, and {caller.name} is {caller.role}",
-            extra={
-                "where": f"token {caller.token_id}",
-                "remedy": f"Make a token with `optifire token create NAME --role {wanted}`",
-            },
-        )
+    return caller
 
 
 def _shown(scope: dict[str, Any]) -> str:

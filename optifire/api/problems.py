@@ -9,6 +9,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from optifire.api.feed import CrowdedError
 from optifire.core import errors
 from optifire.core.errors import OptifireError
 
@@ -32,6 +33,7 @@ NO_HEADERS: Mapping[str, str] = {}
 STATUS: tuple[tuple[type[OptifireError], HTTPStatus], ...] = (
     (errors.NotFoundError, HTTPStatus.NOT_FOUND),
     (errors.UsageError, HTTPStatus.BAD_REQUEST),
+    (CrowdedError, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.TransientError, HTTPStatus.SERVICE_UNAVAILABLE),
     (errors.StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
     (errors.ConfigError, HTTPStatus.CONFLICT),

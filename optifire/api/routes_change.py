@@ -7,9 +7,9 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, SkipValidation
 
-from optifire.api.gate import CALLER
+from optifire.api.gate import caller_of
 from optifire.api.ports import Changes
-from optifire.core.access import Caller, Role
+from optifire.core.access import Role
 
 Desk = NamedDependency[SkipValidation[Changes]]
 Shape = dict[str, Any]
@@ -41,7 +41,7 @@ async def toggle(
     changes: Desk, request: Asked, plugin_id: FromPath[str], *, enabled: FromQuery[bool]
 ) -> Shape:
     """Write it to features.yaml, where nothing else changes, and go over to it at once."""
-    return await changes.toggle(plugin_id, enabled=enabled, by=_by(request))
+    return await changes.toggle(plugin_id, enabled=enabled, by=caller_of(request))
 
 
 @post(
@@ -56,7 +56,7 @@ async def run_now(
 ) -> Shape:
     """Give the record of the run when it has ended, however it ended."""
     said = data or RunNow()
-    return await changes.run_now(plugin_id, why=said.why, force=said.force, by=_by(request))
+    return await changes.run_now(plugin_id, why=said.why, force=said.force, by=caller_of(request))
 
 
 @post("/runs/{run_id:str}/cancel", role=Role.OPERATOR, status_code=200, summary="End a run")
@@ -64,7 +64,7 @@ async def cancel(
     changes: Desk, request: Asked, run_id: FromPath[str], data: JSONBody[Said | None] = None
 ) -> Shape:
     """End a run in progress, and wait up to 5 s for its end."""
-    return await changes.cancel(run_id, why=(data or Said()).why, by=_by(request))
+    return await changes.cancel(run_id, why=(data or Said()).why, by=caller_of(request))
 
 
 @post("/plugins/{plugin_id:str}/pause", role=Role.OPERATOR, status_code=200, summary="Pause it")
@@ -72,7 +72,7 @@ async def pause(
     changes: Desk, request: Asked, plugin_id: FromPath[str], data: JSONBody[Said | None] = None
 ) -> Shape:
     """Keep a plugin from running until it is resumed; a run that goes on may end."""
-    return await changes.pause(plugin_id, why=(data or Said()).why, by=_by(request))
+    return await changes.pause(plugin_id, why=(data or Said()).why, by=caller_of(request))
 
 
 @post("/plugins/{plugin_id:str}/resume", role=Role.OPERATOR, status_code=200, summary="Resume it")
@@ -80,25 +80,19 @@ async def resume(
     changes: Desk, request: Asked, plugin_id: FromPath[str], data: JSONBody[Said | None] = None
 ) -> Shape:
     """Let a plugin run again from its next occurrence on."""
-    return await changes.resume(plugin_id, why=(data or Said()).why, by=_by(request))
+    return await changes.resume(plugin_id, why=(data or Said()).why, by=caller_of(request))
 
 
 @post("/pause", role=Role.OPERATOR, status_code=200, summary="Pause all plugins")
 async def pause_all(changes: Desk, request: Asked, data: JSONBody[Said | None] = None) -> Shape:
     """Keep all plugins from running until that is ended by `POST /resume`."""
-    return await changes.pause(None, why=(data or Said()).why, by=_by(request))
+    return await changes.pause(None, why=(data or Said()).why, by=caller_of(request))
 
 
 @post("/resume", role=Role.OPERATOR, status_code=200, summary="End a pause of all plugins")
 async def resume_all(changes: Desk, request: Asked, data: JSONBody[Said | None] = None) -> Shape:
     """Let all plugins run again; one that was paused by itself stays so."""
-    return await changes.resume(None, why=(data or Said()).why, by=_by(request))
-
-
-def _by(request: Asked) -> Caller:
-    """Give who asks; the gate has let nobody else through."""
-    caller: Caller = request.scope[CALLER]  # type: ignore[literal-required]
-    return caller
+    return await changes.resume(None, why=(data or Said()).why, by=caller_of(request))
 
 
 CHANGES = (toggle, run_now, cancel, pause, resume, pause_all, resume_all)

@@ -8,10 +8,10 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
 from optifire.api.feed import Feed
-from optifire.api.gate import CALLER, HOLDS
+from optifire.api.gate import asking, caller_of
 from optifire.api.stream import EVENT_STREAM, Asked, EventStream
 from optifire.api.tail import EventKind, Wanted
-from optifire.core.access import Caller, Role
+from optifire.core.access import Role
 from optifire.core.run import RunStatus
 
 Desk = NamedDependency[SkipValidation[Feed]]
@@ -51,13 +51,13 @@ async def events(
     With `Last-Event-ID` it goes on behind that event, also after a restart of the service. Where
     events are missing an event `gap` says so.
     """
-    feed.admit()
-    caller: Caller = request.scope[CALLER]  # type: ignore[literal-required]
-    holds = request.scope[HOLDS]  # type: ignore[literal-required]
+    caller = caller_of(request)
+    feed.admit(caller.token_id)
     wanted = Wanted(
         frozenset(plugin or ()),
         frozenset(kind or ()),
         frozenset(status or ()),
         admin=caller.role.covers(Role.ADMIN),
     )
-    return EventStream(feed, Asked(last_id or "", wanted, holds))
+    asked = Asked(caller.token_id, last_id or "", wanted, asking(request).holds)
+    return EventStream(feed, asked)

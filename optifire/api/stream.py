@@ -37,8 +37,12 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a client asks for; ``last_id`` is the last id it has seen, ``holds`` its token."""
+    """What a client asks for; ``last_id`` is the last id it has seen.
 
+    ``token_id`` is that of its token, and ``holds`` tells whether that is still good.
+    """
+
+    token_id: str
     last_id: str
     wanted: Wanted
     holds: Callable[[], bool]
@@ -62,7 +66,7 @@ def gap_frame(place: str, reason: str, asked: str) -> bytes:
 
 async def frames(feed: Feed, asked: Asked) -> AsyncGenerator[bytes]:
     """Give what a client is sent, until the feed closes or its token holds no more."""
-    async with feed.joined():
+    async with feed.joined(asked.token_id):
         span = await feed.span()
         begun = resume(asked.last_id, span)
         place, at = span.place, begun.after

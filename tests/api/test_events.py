@@ -155,7 +155,7 @@ async def test_however_it_is_cut_every_event_is_told_once_in_its_order(
     for count, parts in [*steps, (1, 10_000)]:
         history.grow(count)
         feed.committed()
-        async with aclosing(frames(feed, Asked(at, Wanted(), lambda: True))) as stream:
+        async with aclosing(frames(feed, Asked("one", at, Wanted(), lambda: True))) as stream:
             for _ in range(parts):
                 text = (await anext(stream)).decode()
                 places = [line[4:] for line in text.splitlines() if line.startswith("id: ")]
@@ -284,6 +284,25 @@ async def test_more_clients_than_there_may_be_are_sent_away_until_one_leaves(
         await each.close()
     await until(lambda: site.feed.clients == 0)
     assert (site.history.opened, site.history.open) == (1, 0)
+
+
+@pytest.mark.parametrize("following", [Terms(most=4, each=2)])
+async def test_one_token_leaves_places_for_others_and_is_told_what_to_do(
+    site: Any, following: Terms
+) -> None:
+    clients = [Client(site) for _ in range(3)]
+    assert [await each.open(token=Role.VIEWER) for each in clients] == [200, 200, 429]
+    refused = (await site.ask("/events", token=Role.VIEWER)).json
+    assert refused["detail"] == "this token follows with 2 streams already"
+    assert "End one of them" in refused["remedy"]
+    another = Client(site)
+    assert await another.open(token=Role.OPERATOR) == 200
+    await clients[0].close()
+    await until(lambda: site.feed.clients == 2)
+    assert await clients[2].open(token=Role.VIEWER) == 200
+    for each in (*clients, another):
+        await each.close()
+    await until(lambda: not site.feed.followers)
 
 
 @pytest.mark.row("O046")
