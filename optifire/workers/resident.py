@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
     from optifire.core.job import Job
     from optifire.core.limits import Limits
     from optifire.core.ports import Commit, Event, RunRequest, View
+    from optifire.core.types import PluginId
     from optifire.workers.live import Live
     from optifire.workers.outward import Outward
     from optifire.workers.watching import Watching
 
+log = logging.getLogger("optifire.residents")
+#: Characters of what an event has had printed that are logged, at most.
+LONGEST_NOTE: Final = 2_000
 #: Seconds that the first hooks of a plugin may take, and its last ones.
 START_TIMEOUT: Final = 30.0
 STOP_TIMEOUT: Final = 5.0
@@ -194,6 +199,8 @@ class Resident:
     async def tell(self, event: Event, at: datetime) -> Failure | None:
         """Give an event to ``handle_event``; gives what came of it, None if all is well."""
         told = await self._dialogue.ask(say.Tell(event, at), say.Told, self.job.timeout)
+        if not self.job.schedule.continuous:  # what a stream prints is kept with its next part
+            note_printed(self.job.plugin_id, event.name, self._live.log())
         return told.failure if told is not None else self.why_gone(f"it handled {event.name}")
 
     # --- figures ---------------------------------------------------------------------------
@@ -242,7 +249,7 @@ def config_for(job: Job, resident: Resident | None) -> bytes | None:
 
 
 def metered(dialogue: Dialogue, commit: Commit | None) -> Commit | None:
-    """Give each part of a stream the processor time since the part before."""
+    """Give each part of a stream what it used and printed since the part before."""
     if commit is None:
         return None
     before = dialogue.cpu()
@@ -251,9 +258,18 @@ def metered(dialogue: Dialogue, commit: Commit | None) -> Commit | None:
         nonlocal before
         began, before = before, dialogue.cpu()
         part.usage = Usage((before - began) * 1e3, measured=Measured.EXACT)
+        part.log = dialogue.live.log() + part.log
         await commit(part)
 
     return measured
+
+
+def note_printed(plugin_id: PluginId, event: str, printed: bytes) -> None:
+    """Log what ``handle_event`` has printed: it is no run, so no record holds it."""
+    text = printed.decode("utf-8", "replace").strip()
+    if text:
+        shown = text if len(text) <= LONGEST_NOTE else f"{text[:LONGEST_NOTE]} [...]"
+        log.info("handle_event(%r) printed: %s", event, shown, extra={"plugin_id": plugin_id})
 
 
 def not_started(failure: Failure) -> Outcome:

@@ -25,6 +25,7 @@ from optifire.workers.effects import Kept
 from optifire.workers.limits import take_on
 from optifire.workers.loading import instance, load
 from optifire.workers.peak import Peak
+from optifire.workers.printed import with_loss
 from optifire.workers.seeding import reseed
 from optifire.workers.statm import in_memory_files
 
@@ -185,9 +186,7 @@ class Staying:
             self._peak.reset()
             began = time.process_time()
             outcome = await self._attempt(order)
-            with suppress(OSError, ValueError):  # the plugin may have closed its output
-                sys.stdout.flush()
-            lost, self._printed.lost = self._printed.lost, 0
+            lost = flushed(self._printed)
             cpu = time.process_time() - began
             shared = in_memory_files() if self._line.lent else 0  # while what was given is held
             self._line.lent = False
@@ -219,9 +218,13 @@ class Staying:
             kept.close()
 
     async def _commit(self, kept: Kept) -> None:
-        """Hand over what a stream has made; raises `ContractError` when it was not written."""
+        """Hand over what a stream has made; raises `ContractError` when it was not written.
+
+        What it printed stands in its pipe, and is read with the part; only what was lost is told.
+        """
         part = Outcome(
             RunStatus.SUCCEEDED,
+            log=with_loss(b"", flushed(self._printed)),
             writes=kept.writes,
             statements=tuple(kept.statements),
             events=tuple(kept.events),
@@ -240,3 +243,11 @@ def fail(left: asyncio.Future[say.Left], error: BaseException) -> None:
     """End the process for a fault of ours, which is in its log then."""
     if not left.done():
         left.set_exception(error)
+
+
+def flushed(printed: PipeWriter) -> int:
+    """Have all that was printed in the pipe; gives the bytes that found no room in it."""
+    with suppress(OSError, ValueError):  # the plugin may have closed its output
+        sys.stdout.flush()
+    lost, printed.lost = printed.lost, 0
+    return lost

@@ -289,11 +289,16 @@ async def test_what_burns_between_runs_is_stopped(
 
 
 async def test_events_are_told_and_make_no_run(
-    worker: ResidentWorker, want: Ask, told: Told
+    worker: ResidentWorker, want: Ask, told: Told, caplog: pytest.LogCaptureFixture
 ) -> None:
     job = want().job
+    caplog.set_level("INFO", "optifire.residents")
     for data in (1, "fail", "write", {"n": 2}):
         await worker.tell(job, Event("shout", encode_value(data), "other"), DUE)
+    assert caplog.messages == [
+        "handle_event('shout') printed: heard 1",
+        "handle_event('shout') printed: heard {'n': 2}",
+    ]
     assert plain(await worker.run(want()))["heard"] == [["shout", 1], ["shout", {"n": 2}]]
     assert "ValueError: what was that?" in told.all[0]
     assert "no run is in progress: nothing can be written or published" in told.all[1]
@@ -313,6 +318,8 @@ async def test_a_stream_commits_what_it_has_made_so_far(worker: ResidentWorker, 
     assert [len(part.statements) for part in parts] == [1, 1, 1]
     assert [event.name for part in parts for event in part.events] == ["part"] * 3
     assert [event.name for event in outcome.events] == ["rest"]
+    assert [part.log for part in parts] == [b"part 0", b"part 1", b"part 2"]
+    assert outcome.log == b""
     assert not outcome.writes
     assert not outcome.statements
 

@@ -60,6 +60,7 @@ class Stays(Plugin):
             raise ValueError("what was that?")
         if data == "write":
             await self.context.bus.publish("heard")
+        print("heard", data)
         self.heard.append([event_type, data])
 
     async def run(self, context: PluginContext) -> PluginResult:
@@ -105,6 +106,7 @@ class Stays(Plugin):
     async def stream(self, context: PluginContext) -> PluginResult:
         for n in range(context.config["parts"]):
             context.data["n"] = n
+            print("part", n, end="")
             await context.db.execute("INSERT INTO p_stays_t VALUES (?)", (n,))
             await context.bus.publish("part", n)
             await context.commit()
