@@ -12,9 +12,11 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING
 
 from optifire.cli.house import ask_service, calendar_of, settings_of
-from optifire.core.errors import OptifireError
+from optifire.core.errors import OptifireError, UnfitError
 from optifire.host.findings import Finding, Level, error_of
 from optifire.ops.probe import probe
+from optifire.store.migrate import check_version, migrations
+from optifire.store.trouble import store_error
 from optifire.workers.probing import WITHOUT, layers_that_hold
 from optifire.workers.sandbox import missing
 
@@ -169,24 +171,23 @@ def _ledgers(home: Home) -> Iterator[Finding]:
 
 
 def _ledger(path: Path) -> Finding:
-    """Give whether SQLite finds a file whole; nothing is written."""
+    """Give whether SQLite finds a file whole, and this program can read it; nothing is written."""
     try:
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         try:
             (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (known,) = connection.execute("PRAGMA user_version").fetchone()
         finally:
             connection.close()
+        if said == "ok":
+            check_version(known, migrations()[-1].version, path)
+            return _note("ledger", str(path), "whole")
     except sqlite3.Error as error:
-        said = str(error)
-    if said == "ok":
-        return _note("ledger", str(path), "whole")
-    return Finding(
-        "ledger",
-        Level.ERROR,
-        str(path),
-        f"damaged: {said}",
-        "Put a copy back, or move it away",
-    )
+        return error_of("ledger", store_error(path, error), str(path))
+    except UnfitError as error:
+        return error_of("ledger", error, str(path))
+    message, cure = f"damaged: {' '.join(said.split())}", "Take a backup back: `optifire restore`"
+    return Finding("ledger", Level.ERROR, str(path), message, cure)
 
 
 def _service(home: Home) -> Iterator[Finding]:

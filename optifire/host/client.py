@@ -67,10 +67,15 @@ def ask(path: Path, command: str, *, wait: float | None = ANSWER_WITHIN, **field
             raise _silent(path, f"broke off the connection ({error.strerror})") from error
     if not line.endswith(b"\n"):
         raise _silent(path, "closed the connection without an answer")
-    answer = json.loads(line)
-    if "error" in answer:
-        raise _raised(answer["error"])
-    return answer["result"]
+    try:
+        answer = json.loads(line)
+        refusal = _raised(answer["error"]) if "error" in answer else None
+        result = None if refusal else answer["result"]
+    except (ValueError, TypeError, KeyError) as wrong:
+        raise _silent(path, "gave an answer that nobody understands") from wrong
+    if refusal is not None:
+        raise refusal
+    return result
 
 
 def _connected(path: Path, wait: float | None) -> socket.socket:

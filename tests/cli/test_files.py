@@ -4,9 +4,11 @@ import asyncio
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from optifire.cli import doctor
 from optifire.core.ledger import Batch, ConfigVersion
 from optifire.store.sqlite import SqliteStore
 
@@ -203,3 +205,21 @@ def test_a_ledger_of_a_newer_version_is_refused_with_both(optifire: Program, hom
     assert said.code == 1
     assert said.error["type"] == "UnfitError"
     assert "9999" in said.error["message"]
+    examined = optifire("--home", home, "doctor", "--json")
+    (found,) = [item for item in examined.json if item["level"] == "error"]
+    assert (found["rule"], found["message"]) == ("ledger", said.error["message"])
+
+
+def test_a_ledger_that_may_only_be_read_is_not_called_damaged(
+    optifire: Program, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> object:  # the tests may run as root, who may write all
+        error = sqlite3.OperationalError("attempt to write a readonly database")
+        error.sqlite_errorcode = sqlite3.SQLITE_READONLY
+        raise error
+
+    monkeypatch.setattr(doctor, "sqlite3", SimpleNamespace(**{**vars(sqlite3), "connect": refuse}))
+    said = optifire("--home", home, "doctor", "--json")
+    (found,) = [item for item in said.json if item["level"] == "error"]
+    assert "read-only" in found["message"]
+    assert "Make both writable" in found["remedy"]
