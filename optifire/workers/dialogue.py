@@ -75,6 +75,10 @@ class Dialogue:
         except OSError:  # it has just ended
             return 0.0
 
+    def waited(self) -> float:
+        """Give the processor seconds of all that the process has started and waited for so far."""
+        return self._watching.waited(self.live)
+
     async def ask(
         self,
         message: say.ToChild,

@@ -49,9 +49,11 @@ class Live:
         zygote has much to do, or somebody has stopped it.
     overdue
         True when it was stopped because its time was up.
-    breach, seen, tasks
-        The hard limit that it went over, ``cpu``, ``memory`` or ``processes``, and what was seen of
-        it then; empty while it has not.
+    breach, tasks
+        The hard limit that it went over, ``cpu``, ``memory`` or ``processes``, and how many of the
+        last it had then; empty while it has not.
+    seen
+        The most that it was seen to use with what it has started, unknown while that is nothing.
     shared
         The most of its resident bytes that were seen to lie in files.
     on_forked

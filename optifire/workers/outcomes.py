@@ -7,7 +7,7 @@ import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from optifire.core.budget import Measured, Usage
+from optifire.core.budget import UNKNOWN_USAGE, Measured, Usage
 from optifire.core.job import Effect
 from optifire.core.ports import Outcome
 from optifire.core.run import Failure, Reason, RunStatus
@@ -58,12 +58,13 @@ def within(outcome: Outcome, live: Live, limits: Limits | None) -> Outcome:
     The figures decide, not whether it was seen in time: a run that passed a hard limit and ended
     before it could be stopped is over budget as well, and what it handed over is not kept.
     """
+    if live.seen is not UNKNOWN_USAGE:
+        outcome.usage = at_least(outcome.usage, live.seen)
     if limits is None or live.overdue:
         return outcome
     what = live.breach or limits.hard_breach(outcome.usage) or _stopped_by_kernel(outcome, live)
     if not what:
         return outcome
-    outcome.usage = at_least(outcome.usage, live.seen)
     return over_budget(outcome, limits, what, live.tasks)
 
 

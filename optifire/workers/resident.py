@@ -166,7 +166,7 @@ class Resident:
         loop, dialogue = asyncio.get_running_loop(), self._dialogue
         began = loop.time()
         dialogue.view, dialogue.commit = request.view, metered(dialogue, request.commit)
-        cpu = self._dialogue.cpu()
+        cpu, waited = dialogue.cpu(), dialogue.waited()
         if order.stream:
             done = await self._stream(order, request)
         else:
@@ -174,7 +174,7 @@ class Resident:
         dialogue.view = dialogue.commit = None
         wall = (loop.time() - began) * 1e3
         if done is None:
-            outcome = await self._unanswered(request, cpu, wall)
+            outcome = await self._unanswered(request, cpu + waited, wall)
         else:
             self.runs += 1
             outcome = self._judged(done, cpu, wall, stream=order.stream)

@@ -18,11 +18,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from optifire.core.budget import Measured, Usage
+from optifire.core.budget import UNKNOWN_USAGE, Measured, Usage
 from optifire.core.limits import MIB, Limits
 from optifire.workers.crowds import ALONE, Crowds, Family
 from optifire.workers.live import Live
-from optifire.workers.outcomes import spared
+from optifire.workers.outcomes import at_least, spared
+from optifire.workers.procstat import stat_of
 from optifire.workers.statm import PAGE
 from optifire.workers.weighing import Scales
 
@@ -140,6 +141,7 @@ class Watching:
         if self._crowds.family(watched.live) is not ALONE:  # a resident that has started any
             self._crowds.count(watched.live, watched.resident)
             watched.kin_cpu = self._crowds.family(watched.live).cpu
+            watched.live.seen = UNKNOWN_USAGE
         self._resting.pop(id(watched.live), None)
         self._watched[id(watched.live)] = watched
         if self._timer is None:
@@ -157,6 +159,13 @@ class Watching:
         watched.since = -math.inf  # the first look begins to count
         if self._slow_timer is None:
             self._slow_timer = loop.call_later(REST_PERIOD, self._look_slowly)
+
+    def waited(self, live: Live) -> float:
+        """Give the processor seconds of all that a process has started and waited for so far."""
+        if self._crowds.family(live) is ALONE:
+            return 0.0
+        stat = stat_of(live.pid)
+        return stat.waited if stat is not None else 0.0
 
     def settle(self, live: Live) -> None:
         """Take note of what the kernel did to a child that has ended."""
@@ -230,10 +239,12 @@ def _judge(watched: Watched, family: Family, now: float) -> None:
     """Stop a run that is past a hard limit."""
     live, limits = watched.live, watched.limits
     used = _usage(watched, family, now)
+    if family.pids:  # when these have ended with it nobody tells what they had
+        live.seen = at_least(used, live.seen)
     what = limits.hard_breach(used)
     if not what:
         return
-    live.breach, live.seen = live.breach or what, used
+    live.breach, live.seen = live.breach or what, at_least(used, live.seen)
     # Memory goes on growing while a process is asked nicely; a loop may say where it stood, but
     # gets no more than one period for it.
     at_once = what == "memory" or live.stopping is not None

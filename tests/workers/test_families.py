@@ -77,3 +77,13 @@ async def test_processor_time_of_a_process_that_was_waited_for_counts_once(
     outcome = await isolated.run(spend(ask, "burn_beside_child", ms=300, cpu_ms=400))
     assert done(outcome) == 600
     assert outcome.usage.cpu_ms == pytest.approx(600, rel=0.25)
+
+
+async def test_what_a_process_used_that_outlives_the_run_is_in_its_record(
+    isolated: IsolatedWorker, ask: Ask
+) -> None:
+    how = {"ms": 60_000, "seconds": 0.6, "cpu_ms": 20_000}
+    outcome = await isolated.run(spend(ask, "burn_beside", **how))
+    assert done(outcome) == 60_000
+    assert outcome.usage.cpu_ms is not None
+    assert 100 < outcome.usage.cpu_ms < 2000

@@ -257,6 +257,16 @@ async def test_a_loop_is_stopped_at_twice_its_processor_time(
     assert "the limit is 200 ms, 2 times its budget of 100 ms" in str(outcome.reason)
 
 
+async def test_what_processes_of_an_earlier_run_used_is_not_in_the_next_record(
+    worker: ResidentWorker, want: Ask
+) -> None:
+    plain(await worker.run(want("burn_in_child", ms=300)))
+    outcome = await worker.run(want("die"))
+    assert outcome.status is RunStatus.CRASHED
+    assert outcome.usage.cpu_ms is not None
+    assert outcome.usage.cpu_ms < 150
+
+
 async def test_memory_over_the_limit_is_refused_and_ends_the_process(
     worker: ResidentWorker, want: Ask
 ) -> None:

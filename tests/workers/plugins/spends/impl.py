@@ -206,6 +206,13 @@ def burn_in_child(ms: float, *, leave: bool = False) -> None:
     time.sleep(60)
 
 
+def burn_beside(ms: float, seconds: float) -> float:
+    """Leave a process alone that uses processor time, and end before it does."""
+    _in_child(lambda: burn(ms))
+    time.sleep(seconds)
+    return ms
+
+
 def burn_in_turns(ms: float) -> None:
     """Wait for processes that end by themselves, each long before anybody could object."""
     while True:
