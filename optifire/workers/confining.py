@@ -47,11 +47,11 @@ def prepare(around: Surroundings) -> None:
 def make_ready(around: Surroundings) -> Ready:
     """Make what a sandbox of this process will need, if its order asks for one.
 
-    Of files only what the zygote itself was loaded from: what else a run may read can be replaced
-    by something of the same name before there is an order.
+    Of files only what the zygote itself was loaded from, and what the kernel makes: what else a run
+    may read can be replaced by something of the same name before there is an order.
     """
     _rehearse(around, ports=())
-    return Ready(libraries(around.home))
+    return Ready((*libraries(around.home), _SELF), (_SINK,), own=_SELF)
 
 
 def _rehearse(around: Surroundings, ports: tuple[int, ...]) -> None:
@@ -125,7 +125,7 @@ def _enter(
         tempfile.tempdir = None  # type: ignore[attr-defined] # what the zygote found is not allowed
     os.chdir(home)
     # Held open: the kernel may forget a folder of /proc that nobody holds, and the rule with it.
-    held = os.open(_SELF, os.O_PATH | os.O_CLOEXEC)
+    held = os.open(_SELF, os.O_PATH | os.O_CLOEXEC) if ready is None else -1  # it holds one
     try:
         lay_generic(really=really)
         lay(confines, ready=ready, really=really)

@@ -86,13 +86,19 @@ class Ready:
 
     Parameters
     ----------
-    read
-        What every sandboxed run may read.
+    read, write
+        What every sandboxed run may read, and write to.
+    own
+        Of these a folder of /proc, which the kernel may forget, and the rule with it, unless
+        somebody holds it open.
     """
 
-    def __init__(self, read: tuple[str, ...]) -> None:
+    def __init__(
+        self, read: tuple[str, ...], write: tuple[str, ...] = (), own: str | None = None
+    ) -> None:
+        self._own = None if own is None else os.open(own, os.O_PATH | os.O_CLOEXEC)
         version = landlock.version()
-        self._rules = _rules(Confines(read=read), version) if version else None
+        self._rules = _rules(Confines(read=read, write=write), version) if version else None
         self._filter = seccomp.Filter(_openings(Confines(), version)) if seccomp.offered() else None
 
     def rules(self) -> landlock.Ruleset | None:
@@ -106,10 +112,13 @@ class Ready:
         return made if made is not None and made.openings == openings else None
 
     def close(self) -> None:
-        """Let the rules go, unless they have been given away."""
+        """Let all of it go, in a process that will be held to nothing."""
         rules = self.rules()
         if rules is not None:
             rules.close()
+        if self._own is not None:
+            os.close(self._own)
+            self._own = None
 
 
 def lay(

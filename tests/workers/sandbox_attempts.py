@@ -255,7 +255,8 @@ def prepare(at: dict[str, Any]) -> None:
 def lays(confines: Confines, abi: int | None, how: str) -> None:
     """Lay the layers at once, with what was made ``ready`` before, or only go the same way."""
     really = how != "rehearsed"
-    ready = Ready(libraries("/nonexistent")) if how == "ready" else None
+    read = (*libraries("/nonexistent"), "/proc/self")
+    ready = Ready(read, ("/dev/null",), own="/proc/self") if how == "ready" else None
     lay_generic(really=really)
     lay(confines, abi=abi, ready=ready, really=really)
 
