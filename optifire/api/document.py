@@ -6,13 +6,12 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from litestar import get
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from optifire import __version__
-from optifire.api.plain import PlainLitestar
+from optifire.api.plain import PlainLitestar, get
 from optifire.api.problems import MEMBERS, PROBLEM
 from optifire.api.routes_change import CHANGES
 from optifire.api.routes_events import events

@@ -3,11 +3,12 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, post
+from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, SkipValidation
 
 from optifire.api.gate import caller_of
+from optifire.api.plain import post
 from optifire.api.ports import Changes
 from optifire.core.access import Role
 

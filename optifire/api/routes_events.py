@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any
 
-from litestar import Request, get
+from litestar import Request
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
 from optifire.api.feed import Feed
 from optifire.api.gate import asking, caller_of
+from optifire.api.plain import get
 from optifire.api.stream import EVENT_STREAM, Asked, EventStream
 from optifire.api.tail import EventKind, Wanted
 from optifire.core.access import Role

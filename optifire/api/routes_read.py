@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from litestar import Response, get
+from litestar import Response
 from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
 from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
 
+from optifire.api.plain import get
 from optifire.api.ports import Reads, Records, RunsAsked
 from optifire.core.access import Role
 from optifire.core.run import RunStatus

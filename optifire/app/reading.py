@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from optifire.api.ports import Shape
     from optifire.app.service import Service
     from optifire.core.types import PluginId
+    from optifire.host.catalog import Catalog
     from optifire.runtime.pauses import Pauses
 
 
@@ -34,6 +35,7 @@ class Reading:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._graph: tuple[Catalog, Shape] | None = None
 
     def alive(self) -> Shape:
         """Give what everybody may know."""
@@ -82,8 +84,11 @@ class Reading:
         return await explain(known, plugin_id, at, {})
 
     async def graph(self) -> Shape:
-        """Give who needs whom."""
-        return graph_of(self._service.catalog)
+        """Give who needs whom; made once for each catalog, which never changes."""
+        catalog = self._service.catalog
+        if self._graph is None or self._graph[0] is not catalog:
+            self._graph = catalog, graph_of(catalog)
+        return self._graph[1]
 
     async def flags(self) -> Mapping[str, bool]:
         """Give for each plugin whether it is on."""
