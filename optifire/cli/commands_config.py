@@ -73,18 +73,22 @@ def diff(arguments: argparse.Namespace, output: Output) -> int:
 
 def rollback(arguments: argparse.Namespace, output: Output) -> int:
     """Put the files of an earlier version back, all of them."""
+    import shutil
+
     from optifire.cli.house import ask_service, home_of, signer_of
     from optifire.host.edit import write_atomically
 
     home = home_of(arguments)
     sign = signer_of(home)
     found = versions(home)
-    version, now = chosen(found, arguments.version, home), texts_of(home)
+    asked = arguments.version
+    version = _latest(found, home) if asked is None else chosen(found, asked, home)
+    now = texts_of(home)
     changed = [name for name, text in version.files.items() if now.get(name) != text]
     extra = [name for name in now if name not in version.files]
     for name in changed + extra:
         if name in now and all(each.files.get(name) != now[name] for each in found):
-            write_atomically(home.configs / f"{name}.bak", now[name])
+            shutil.copyfile(home.configs / name, home.configs / f"{name}.bak")
             output.note(f"note: {name} was never accepted; it is kept as {name}.bak")
     for name in changed:
         sign(home.configs / name, version.files[name])
@@ -116,12 +120,14 @@ def _tell_switch(
 
 
 def texts_of(home: Home) -> dict[str, str]:
-    """Give the configuration files that make up a version, by name."""
+    """Give the configuration files that make up a version, by name; bytes of no text are marked."""
     from optifire.cli.ledgers import environment_of
+    from optifire.host.texts import bytes_of
 
     stems = ("features", f"features.{environment_of(home)}", "config", "closures")
     files = [home.config_file(stem) for stem in stems]
-    return {file.name: file.read_text(encoding="utf-8") for file in files if file is not None}
+    there = [file for file in files if file is not None and file.exists()]
+    return {file.name: bytes_of(file).decode(errors="replace") for file in there}
 
 
 def versions(home: Home) -> Sequence[ConfigVersion]:
@@ -203,8 +209,15 @@ COMMANDS = (
         ("config", "rollback"),
         rollback,
         "Puts an earlier version back, all files of it at once.",
-        ("config rollback 3fa9c1",),
-        (option("version", metavar="VERSION", help="its hash, or the beginning of it"),),
+        ("config rollback", "config rollback 3fa9c1"),
+        (
+            option(
+                "version",
+                nargs="?",
+                metavar="VERSION",
+                help="its hash, or the beginning of it (default: accepted last)",
+            ),
+        ),
         "A running service takes it over within a second.",
     ),
 )

@@ -48,14 +48,19 @@ def ledger_of(home: Home, db: str | None) -> Path | None:
 
 
 def environment_of(home: Home) -> str:
-    """Give the environment of a home; a running service knows best."""
+    """Give the environment of a home, also of one whose features.yaml is gone or broken.
+
+    A running service knows best; without one it is that of the ledger that was written last.
+    """
     try:
         return load_features(home, os.environ, {}).environment.value
     except ConfigError:
         status = ask_service(home, "status")
-        if status is None:
+        if status is not None:
+            return str(status["environment"])
+        if not home.ledgers:
             raise
-        return str(status["environment"])
+        return home.ledgers[0].stem
 
 
 @asynccontextmanager

@@ -210,7 +210,9 @@ def load_features(
         raise ConfigError(
             "there is no features.yaml",
             where=str(home.configs),
-            remedy=f"Run `optifire init {home.root}`",
+            remedy="Put back what was accepted last: `optifire config rollback`"
+            if home.ledgers
+            else f"Run `optifire init {home.root}`",
         )
     base = read_document(main)
     if not base.text.strip():

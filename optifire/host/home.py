@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from optifire.core.errors import ConfigError
+from optifire.core.types import Environment
 
 #: Formats of configuration files, by the ending of their name.
 SUFFIXES = (".yaml", ".yml", ".toml", ".json")
@@ -93,6 +94,20 @@ class Home:
             )
         return found[0] if found else None
 
+    @property
+    def ledgers(self) -> list[Path]:
+        """The ledgers there are, the one written last first."""
+        found = [self.database(environment) for environment in Environment]
+        there = [file for file in found if file.is_file()]
+        return sorted(there, key=lambda file: file.stat().st_mtime, reverse=True)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether this is a home: one that has run is, also when its features.yaml is gone."""
+        if self.config_file("features") is not None:
+            return True
+        return self.configs.is_dir() and bool(self.ledgers)
+
     def resolve(self, folder: str) -> Path:
         """Give a folder of ``plugin_paths``: ``~`` is the user's, others are relative to here."""
         return Path(os.path.normpath(self.root / Path(folder).expanduser()))
@@ -102,7 +117,7 @@ def find_home(asked: str | None, environ: Mapping[str, str], current: Path) -> H
     """Give the home that a command means.
 
     That is ``--home``, else OPTIFIRE_HOME, else the current folder or the nearest above it that
-    has ``configs/features.*``.
+    has ``configs/features.*``, or had it when a service ran there.
 
     Raises
     ------
@@ -112,7 +127,7 @@ def find_home(asked: str | None, environ: Mapping[str, str], current: Path) -> H
     named = asked or environ.get("OPTIFIRE_HOME")
     if named:
         home = Home(Path(named).expanduser().resolve())
-        if home.config_file("features") is None:
+        if not home.is_one:
             raise ConfigError(
                 "there is no configs/features.yaml",
                 where=str(home.root),
@@ -120,7 +135,7 @@ def find_home(asked: str | None, environ: Mapping[str, str], current: Path) -> H
             )
         return home
     for folder in (current.resolve(), *current.resolve().parents):
-        if Home(folder).config_file("features") is not None:
+        if Home(folder).is_one:
             return Home(folder)
     raise ConfigError(
         "there is no configs/features.yaml here or above",

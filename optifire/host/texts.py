@@ -23,13 +23,7 @@ def read_text(file: Path) -> str:
         It cannot be read, is no plain file, is too large, or is not UTF-8; with file and line,
         and nothing of what it holds.
     """
-    try:
-        _check_form(file)
-        raw = file.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be read: {error.strerror}", where=str(file), remedy="Check path and mode"
-        ) from error
+    raw = bytes_of(file)
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
@@ -38,6 +32,17 @@ def read_text(file: Path) -> str:
         raise ConfigError(
             "is not UTF-8", where=f"{file}:{line}", remedy="Save the file as UTF-8"
         ) from None
+
+
+def bytes_of(file: Path) -> bytes:
+    """Give what a file holds; raises `ConfigError` as `read_text` does, but for what is no text."""
+    try:
+        _check_form(file)
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be read: {error.strerror}", where=str(file), remedy="Check path and mode"
+        ) from error
 
 
 def _check_form(file: Path) -> None:

@@ -112,6 +112,26 @@ def test_diff_and_rollback_go_back_to_an_accepted_version_whole(
     assert again.json["changed"] == []
 
 
+@pytest.mark.parametrize("ruin", [None, b"", b"plugins: [", b"plugins: \xff\n"])
+def test_features_that_are_gone_or_ruined_are_put_back_without_a_service(
+    optifire: Program, home: Path, ruin: bytes | None
+) -> None:
+    accept(home, "aaa111")
+    features = home / "configs" / "features.yaml"
+    before = features.read_bytes()
+    features.unlink()
+    if ruin is not None:
+        features.write_bytes(ruin)
+    refused = optifire("--home", home, "lint", "--json")
+    assert (refused.code, "features.yaml" in refused.err) == (1, True)
+    assert optifire("--home", home, "config", "diff").code == 0
+    said = optifire("--home", home, "config", "rollback", "--json")
+    assert said.json["changed"] == ["features.yaml"]
+    assert features.read_bytes() == before
+    kept = features.with_name("features.yaml.bak")
+    assert (kept.read_bytes() if kept.exists() else None) == ruin
+
+
 # --- doctor, lint, graph, status ----------------------------------------------------------------
 
 

@@ -80,6 +80,19 @@ def test_where_there_is_no_home_the_error_says_how_to_make_one(tmp_path: Path) -
         find_home(None, {}, tmp_path)
 
 
+def test_a_home_that_has_run_is_one_without_its_features(tmp_path: Path) -> None:
+    init_home(tmp_path)
+    home = Home(tmp_path)
+    (home.configs / "features.yaml").unlink()
+    with pytest.raises(ConfigError, match="optifire init"):
+        find_home(str(tmp_path), {}, tmp_path)
+    home.database("paper").touch()
+    assert find_home(str(tmp_path), {}, tmp_path) == home == find_home(None, {}, home.data)
+    with pytest.raises(ConfigError, match="there is no features") as caught:
+        load_features(home, {})
+    assert "optifire config rollback" in caught.value.remedy
+
+
 def test_the_paths_of_a_home(tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert home.database("demo") == tmp_path / "data" / "demo.db"
