@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks import forks, report, sandboxes, soaks
+from benchmarks import forks, layers, report, sandboxes, soaks
 from benchmarks.__main__ import main
 from benchmarks.bursts import dag
 from benchmarks.floor import layers_of
 from benchmarks.measure import Figure, Settings, Target, in_turns, require
+from optifire.workers.landlock import version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +96,17 @@ def test_the_sandbox_is_measured_as_a_difference_within_the_same_turns(
         assert math.isfinite(figure["ours"][0])
         assert figure["floor"][0] > 0
         assert list(figure["targets"]) == ["<= 0.3"]
+
+
+@pytest.mark.skipif(not version(), reason="this kernel has no Landlock")
+def test_the_layers_of_the_sandbox_are_measured_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "FORKS", 2)
+    *steps, whole = layers.layers(Settings(tmp_path))
+    assert [each.name for each in steps] == list(layers.STEPS)
+    assert all(each.ours[0] > 0 for each in steps)
+    assert whole.ours[0] > max(each.ours[0] for each in steps)
 
 
 @pytest.mark.long  # two services, for some seconds each
