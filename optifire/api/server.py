@@ -26,7 +26,7 @@ MOST_CONNECTIONS = 256
 KEEP_ALIVE = 15
 #: Seconds that answers under way may still take when the service ends.
 FAREWELL = 1
-#: Seconds between two looks at the clock, for the Date header.
+#: Seconds between two looks at the clock, for the Date header, and at who says nothing.
 TICK = 1.0
 
 
@@ -60,6 +60,9 @@ class _Server(uvicorn.Server):
         """Go on until the server is told to exit or its task is cancelled."""
         while not await self.on_tick(0):
             await self._pause(TICK)
+            for each in tuple(self.server_state.connections):
+                if isinstance(each, Wire):
+                    each.look()
 
 
 async def serve(sock: socket.socket, terms: Terms, tokens: Identifies, app: Litestar) -> None:

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
 
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
 #: Bytes of the longest request line with headers, and of the longest request with everything that
 #: is sent around its body. The routes take far less; what they refuse has to be read first.
 LONGEST_HEAD, LONGEST_REQUEST = 32 << 10, 1 << 20
 #: Bytes that are parsed at a time; by so many a bound may be passed.
 PIECE = 4 << 10
+#: Looks, one a second, after which a connection is closed on which no request has come in whole.
+MOST_LOOKS = 15
 #: The versions of HTTP that are spoken; the parser knows more.
 VERSIONS = ("1.0", "1.1")
 INVALID = "Invalid HTTP request received."
@@ -85,6 +89,7 @@ class Wire(HttpToolsProtocol):
         app: Callable[..., Awaitable[None]] = self.app
         self._in_head = True
         self._taken = 0
+        self._looks = 0
 
         async def marked(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
             scope[ABORT] = self.transport.abort
@@ -108,6 +113,18 @@ class Wire(HttpToolsProtocol):
                 return
             super().data_received(piece)
 
+    def look(self) -> None:
+        """Close the connection if no request has come in whole for too long.
+
+        uvicorn closes what is quiet behind an answer, and waits for ever for a first request, or
+        for the end of one that has begun: so a few clients could take the places of all.
+        """
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
+        waits = cycle is None or cycle.response_complete
+        self._looks = self._looks + 1 if waits else 0
+        if self._looks > MOST_LOOKS:
+            self.transport.close()
+
     def on_message_begin(self) -> None:
         """Begin to count anew; what came before in the same piece is not of this request."""
         super().on_message_begin()
@@ -127,5 +144,5 @@ class Wire(HttpToolsProtocol):
         hosts = sum(name == b"host" for name, _ in self.headers)
         if version not in VERSIONS or hosts > 1 or (version == "1.1" and not hosts):
             raise ValueError(version, hosts)
-        self._in_head = False
+        self._in_head, self._looks = False, 0
         super().on_headers_complete()

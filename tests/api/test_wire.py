@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from optifire.api import server
 from optifire.api.wire import LONGEST_HEAD, LONGEST_REQUEST, PIECE, Joined
 from optifire.core.access import Role
 
@@ -21,7 +22,7 @@ async def answers(site: Any, sent: bytes, *, pieces: int = 1) -> bytes:
     """Give all that comes back until the server closes; the client sends and waits."""
     reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
     try:
-        size = -(-len(sent) // pieces)
+        size = max(1, -(-len(sent) // pieces))
         for at in range(0, len(sent), size):
             writer.write(sent[at : at + size])
             await writer.drain()
@@ -151,6 +152,32 @@ async def test_head_and_body_of_an_answer_are_sent_at_once(
     assert statuses(said) == [b"200"]
     assert sent == [last(GET), said]
     writer.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(GET + b"X: 1", id="half a head"),
+        pytest.param(GET + b"\r\n\r\n", id="an empty line behind a request"),
+    ],
+)
+async def test_who_says_nothing_gives_its_place_back(
+    site: Any, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "TICK", 0.01)
+    token = f"Authorization: Bearer {site.texts[Role.VIEWER]}\r\n".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(b"GET /events HTTP/1.1\r\n" + HOST + token + b"\r\n")
+    await reader.readuntil(b"id: ")
+    async with asyncio.timeout(10):
+        said = await answers(site, sent)
+    assert statuses(said) == ([b"200"] if sent.endswith(b"\r\n\r\n") else [])
+    assert site.feed.clients == 1, "a stream goes on"
+    site.history.grow(1)
+    site.feed.committed()
+    assert b"event: run" in await reader.readuntil(b"data: ")
+    writer.transport.abort()
 
 
 class Sink:
