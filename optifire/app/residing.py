@@ -162,7 +162,7 @@ class Residing:
         await self.worker.stop(order[::-1])
 
     def _report(self, plugin_id: PluginId, what: str) -> None:
-        log.warning("%s %s", plugin_id, what)
+        log.warning("%s: %s", plugin_id, what)
         self._notes.put_nowait(NoteRow(self._clock.now(), RESIDENT, plugin_id, what))
 
     async def _write_notes(self) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from optifire.core.errors import OptifireError
 
+#: Columns that wider ones of a table may be folded to, and those between two columns.
+NARROWEST, GAP = 30, 2
 PLAIN_WIDTH = 160  # columns that text is laid out for when it does not go to a terminal
 #: Colours of statuses and levels; words say the same, so nothing is lost without them.
 COLOURS = {
@@ -73,25 +75,38 @@ class Output:
         from rich.text import Text
 
         table = Table(
-            box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False
+            box=box.SIMPLE_HEAD,
+            title=title or None,
+            title_justify="left",
+            pad_edge=False,
+            collapse_padding=True,
         )
         given = [list(row) for row in rows]
         cells = [[shown(cell) for cell in row] for row in given]
+        widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
         for index, name in enumerate(columns):
             figures = bool(cells) and all(is_figure(row[index]) for row in cells)
-            table.add_column(name, justify="right" if figures else "left", overflow="fold")
+            table.add_column(
+                name,
+                justify="right" if figures else "left",
+                overflow="fold",
+                no_wrap=widths[index] <= NARROWEST,
+            )
+        least = sum(min(width, NARROWEST) + GAP for width in widths)
         for row, texts in zip(given, cells, strict=True):
             styled = (Text(text, style=COLOURS.get(text, "")) for text in texts)
             pairs = zip(row, styled, strict=True)
             table.add_row(*(cell if isinstance(cell, Text) else text for cell, text in pairs))
-        self.show(table)
+        self.show(table, least)
 
-    def show(self, drawing: RenderableType) -> None:
-        """Print what rich draws; in a file or a pipe no line ends in blanks."""
+    def show(self, drawing: RenderableType, least: int = 0) -> None:
+        """Print what rich draws, without blanks at the ends of lines.
+
+        What needs more columns than there are (``least``) is not squeezed into them: ids and
+        instants cut into slivers say less than a line that goes on below.
+        """
         console = self.console()
-        if console.is_terminal:
-            console.print(drawing)
-            return
+        console.width = max(console.width, least)
         with console.capture() as drawn:
             console.print(drawing)
         self.line("\n".join(line.rstrip() for line in drawn.get().splitlines()).strip("\n"))

@@ -77,7 +77,7 @@ def test_a_half_day_closes_early_in_a_replay(optifire: Program, home: Path) -> N
 
 def test_runs_as_text_are_a_table_in_market_time(optifire: Program, home: Path) -> None:
     said = optifire("--home", home, "runs", "--plugin", "fe_garch", "--limit", "6")
-    assert "Fri 2018-11-23 13:00:00 EST   fe_garch   succeeded" in said.out
+    assert "Fri 2018-11-23 13:00:00 EST  fe_garch  succeeded" in said.out
     assert "\x1b" not in said.out
 
 
