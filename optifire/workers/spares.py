@@ -92,6 +92,10 @@ class Spares:
                 return live
         return None
 
+    def ready(self, folder: str, checksum: str) -> bool:
+        """Tell whether there is a spare that a run of that plugin would take."""
+        return any(self._knows(live, folder, checksum) for live in self._held)
+
     def taught(self, folder: str, checksum: str, number: int) -> None:
         """Take note of the plugin whose code children from that number on have compiled.
 

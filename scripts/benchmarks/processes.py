@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from optifire.workers.zygotes import DATA, LIGHT, Zygotes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from optifire.core.job import Job
 
 #: Isolated runs, and bare forks, of one measurement.
 FORKS = 200
@@ -95,8 +97,8 @@ async def _isolated(settings: Settings, row: Row) -> Rounds:
         await worker.ready(row.modules)
         for number in range(FORKS + WARM):
             forked = await bare_fork(bare, row.modules)
-            if row.spares:
-                await a_spare(worker, DATA if row.modules else LIGHT)
+            if row.spares and number:
+                await a_spare(worker, job)
             key = RunKey(PluginId("noop"), DUE)
             request = RunRequest(key, key.run_id, number, job, DUE, 30.0, {}, view)
             began = time.perf_counter()
@@ -112,13 +114,22 @@ async def _isolated(settings: Settings, row: Row) -> Rounds:
     return kept
 
 
-async def a_spare(worker: IsolatedWorker, kind: str) -> None:
-    """Wait until a spare of a kind is there and waits itself."""
-    worker.zygotes.kind(kind).want(1)
+async def a_spare(worker: IsolatedWorker, job: Job) -> None:
+    """Wait until a spare that a run of a job will take is there, and waits itself.
+
+    There is none before the first run of a plugin: those of before have not its code at hand.
+    """
+    kind, code = worker.zygotes.kind(DATA if job.code.modules else LIGHT), job.code
+    kind.want(1)
     while True:
         await asyncio.sleep(0.002)
-        for pid in worker.zygotes.spares():
-            if psutil.Process(pid).status() == psutil.STATUS_SLEEPING:
+        pids = worker.zygotes.spares()
+        spares = None if kind.link is None else kind.link.spares
+        if spares is None or not spares.ready(code.folder, code.checksum):
+            continue
+        with suppress(psutil.NoSuchProcess):  # one that is being replaced has ended
+            waiting = [psutil.Process(pid).status() == psutil.STATUS_SLEEPING for pid in pids]
+            if len(waiting) == spares.count and all(waiting):
                 return
 
 

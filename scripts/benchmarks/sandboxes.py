@@ -17,7 +17,7 @@ from optifire.core.run import RunKey, RunStatus
 from optifire.core.types import PluginId
 from optifire.runtime.blackboard import CycleView, RunView
 from optifire.workers.isolated import IsolatedWorker, WorkerSettings
-from optifire.workers.zygotes import DATA, LIGHT, Zygotes
+from optifire.workers.zygotes import Zygotes
 
 if TYPE_CHECKING:
     from optifire.core.job import Job
@@ -69,10 +69,11 @@ async def _taken(settings: Settings, modules: tuple[str, ...]) -> Turns:
     kept = [(free, turns.free), (held, turns.held)]
     try:
         await worker.ready(modules)
+        await _run(worker, free, 0)
         for number in range(RUNS + WARM):
             forked = await bare_fork(bare, modules)
             for job, walls in kept if number % 2 else reversed(kept):
-                await a_spare(worker, DATA if modules else LIGHT)
+                await a_spare(worker, job)
                 wall = await _run(worker, job, number)
                 if number >= WARM:
                     walls.append(wall * 1e3)

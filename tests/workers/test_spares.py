@@ -175,8 +175,12 @@ async def test_a_spare_without_the_plugins_code_is_not_taken_but_replaced(
 ) -> None:
     async with working(tmp_path, spares=1) as worker:
         first = await a_spare(worker)
-        assert outputs(await worker.run(ask("process", checksum="one")))["pid"] != first
+        request = ask("process", checksum="one")
+        code, spares = request.job.code, (await worker.zygotes.light()).spares
+        assert not spares.ready(code.folder, code.checksum)
+        assert outputs(await worker.run(request))["pid"] != first
         second = await a_spare(worker, but=first)
+        assert spares.ready(code.folder, code.checksum)
         assert outputs(await worker.run(ask("process", checksum="one")))["pid"] == second
         await until(lambda: not psutil.pid_exists(first))
 
