@@ -48,6 +48,7 @@ def rooms_of(service: Service) -> Mapping[str, Work]:
         "meter": lambda: keep_metering(service),
         "system clock": lambda: keep_clock(service),
         "event loop": lambda: keep_timing(service.vitals.lag),
+        "belated rows": service.belated.run,
         "inline plugins": lambda: keep_demoting(service),
         "zygotes": lambda: keep_zygotes(service),
         "lives of plugins": service.living.run,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from optifire.app.alerting import Alerting
 from optifire.app.backfilling import Backfilling, grounds_of
 from optifire.app.backing import Backing
+from optifire.app.belated import Belated
 from optifire.app.inlining import demotion_note
 from optifire.app.joining import Catalogs, Configuration, read_configuration
 from optifire.app.jumping import Jumping
@@ -99,8 +100,7 @@ class Service:
         self.placing = placing
         self._reloading = asyncio.Lock()
         self._refused: OptifireError | None = None
-        self._crashes = crashes
-        self._state = "starting"
+        self._crashes, self._state = crashes, "starting"
         #: Whether the parts that everything hangs on go on.
         self.progress = Progress({})
         self.moves = Moves()
@@ -109,6 +109,7 @@ class Service:
         ledger = home.database(self.environment)
         self.pruning = Pruning(ledger, recorder.intend, monotonic, real_pause)
         clock = engine.rooms.clock
+        self.belated = Belated(recorder.intend, clock.pause)
         self.jumping = Jumping(clock, engine.planner, recorder.intend)
         self.backing = Backing(home, self.environment, lambda: self.configuration.settings)
         self.pausing = Pausing(
@@ -178,7 +179,8 @@ class Service:
 
         What cannot be read keeps the last good state; health is red until it can. ``edit`` changes
         files first, in a thread, for its author; without it, who changed a file is told by that
-        file, and ``author`` is who asks where nobody changed any.
+        file, and ``author`` is who asks where nobody changed any. A ledger that refuses keeps
+        nobody from it: ``unwritten`` then says why what has changed is not written down yet.
         """
         async with self._reloading, self.moves.reloading(lambda: self._state):
             if edit is not None:
@@ -191,7 +193,7 @@ class Service:
             except OptifireError as error:
                 self._refused = error
                 log.error("the configuration is not taken over: %s", error)  # noqa: TRY400
-                return {"ok": False, "changed": [], "errors": [str(error)]}
+                return {"ok": False, "changed": [], "errors": [str(error)], "unwritten": None}
             self._refused = None
             await self.catalogs.calendars.follow(configuration.settings)
             if edit is None:
@@ -202,7 +204,7 @@ class Service:
     async def _go_over(
         self, configuration: Configuration, catalog: Catalog, author: str
     ) -> dict[str, Any]:
-        """Swap the catalog in and write down what changed, in one transaction."""
+        """Swap the catalog in and write down what changed, in one transaction, now or later."""
         change = difference(self.catalog, catalog)
         now = self.engine.rooms.clock.now()
         batch = Batch(notes=switch_notes(change.started, change.stopped, now, author))
@@ -220,12 +222,17 @@ class Service:
             self.placing.inline.demotions.forget()
         if anew or change:
             self.engine.swap(self.placing.program(catalog))
-        await self._recorder.write(batch)
+        unwritten = await self.belated.add(batch)
         changed = [*change.started, *change.stopped, *change.changed]
         log.info("configuration %s: %s", configuration.version, ", ".join(changed) or "no change")
         errors = [str(finding) for finding in catalog.errors]
-        waits = self._restarts.sentences()
-        return {"ok": not errors, "changed": changed, "errors": errors, "restart": waits}
+        return {
+            "ok": not errors,
+            "changed": changed,
+            "errors": errors,
+            "restart": self._restarts.sentences(),
+            "unwritten": unwritten,
+        }
 
     @property
     def _standings(self) -> Standings:
@@ -240,7 +247,7 @@ class Service:
         log.warning("%s", note.text)
         async with self._reloading:
             self.engine.swap(self.placing.program(self.catalog))
-        await self._recorder.write(Batch(notes=[note]))
+        await self.belated.add(Batch(notes=[note]))
 
     async def status(self) -> dict[str, Any]:
         """Give the service's state, as JSON can say it."""
@@ -301,6 +308,7 @@ class Service:
         if self._recorder.trouble is not None:
             trouble = f"the ledger cannot be written: {self._recorder.trouble}"
             health.add("ledger", Level.RED, [trouble])
+        health.add("ledger", Level.RED, self.belated.sentences())
         missing, lesser = self.placing.isolated.zygotes.troubles()
         health.add("zygotes", Level.RED, missing)
         health.add("zygotes", Level.AMBER, lesser)

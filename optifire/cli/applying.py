@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from optifire.cli.advice import changes, edits, held_elsewhere
 from optifire.cli.budget_tables import show_changes
 from optifire.cli.commands_config import difference
-from optifire.cli.house import ask_service, signer_of
+from optifire.cli.house import ask_service, note_unwritten, signer_of
 from optifire.core.errors import ConfigError, UsageError
 from optifire.host.edit import preview, write_atomically
 
@@ -50,6 +50,7 @@ def apply_advice(costs: Costs, arguments: argparse.Namespace, output: Output) ->
         _write(file, before, after, signer_of(costs.known.home))
         said["changed"] = [each.plugin_id for each in planned]
         applied = ask_service(costs.known.home, "reload")
+        note_unwritten(applied, output)
         said["errors"] = [] if applied is None else list(applied["errors"])
         said["ok"] = applied is None or bool(applied["ok"])
         _tell(file, output, taken_over=applied is not None and said["ok"])

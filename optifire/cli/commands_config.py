@@ -75,7 +75,7 @@ def rollback(arguments: argparse.Namespace, output: Output) -> int:
     """Put the files of an earlier version back, all of them."""
     import shutil
 
-    from optifire.cli.house import ask_service, home_of, signer_of
+    from optifire.cli.house import ask_service, home_of, note_unwritten, signer_of
     from optifire.host.edit import write_atomically
 
     home = home_of(arguments)
@@ -97,6 +97,7 @@ def rollback(arguments: argparse.Namespace, output: Output) -> int:
         sign(home.configs / name, "")
         (home.configs / name).unlink()
     applied = ask_service(home, "reload") if changed or extra else None
+    note_unwritten(applied, output)
     _tell_switch({"ok": True, "changed": changed + extra}, applied, version, output)
     return 0 if applied is None or applied["ok"] else 1
 

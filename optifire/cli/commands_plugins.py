@@ -112,6 +112,9 @@ def _tell_switch(
     on: bool,
     changed: bool,
 ) -> int:
+    from optifire.cli.house import note_unwritten
+
+    note_unwritten(applied, output)
     errors = [] if applied is None else list(applied["errors"])
     mine = [error for error in errors if listed.plugin_id in error] if on else []
     if output.json:

@@ -15,7 +15,9 @@ from optifire.runtime.clock import wall_now
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
+    from optifire.cli.output import Output
     from optifire.core.calendar import Calendar
     from optifire.core.settings import Settings
     from optifire.host.edit import Sign
@@ -117,3 +119,9 @@ def ask_service(
         return ask(home.socket, command, wait=wait, **fields)
     except NoServiceError:
         return None
+
+
+def note_unwritten(applied: Mapping[str, Any] | None, output: Output) -> None:
+    """Say why the ledger has not yet what a reload has taken over."""
+    if applied is not None and applied.get("unwritten"):
+        output.note(f"note: {applied['unwritten']}")

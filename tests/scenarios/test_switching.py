@@ -1,6 +1,7 @@
 """Plugins are switched and changed while the service runs, by file and by command."""
 
 import os
+import resource
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -117,6 +118,24 @@ def is_on(trial: Trial, instant: datetime) -> bool:
         note for note in switches if note.at < instant and note.kind in {"enabled", "disabled"}
     ]
     return bool(before) and before[-1].kind == "enabled"
+
+
+def test_on_a_full_disk_a_plugin_can_be_switched_off_and_that_is_written_down_once_there_is_room(
+    paper: Trial, service: Service
+) -> None:
+    before = len(paper.notes("disabled", ledger(paper)))
+    _, hard = resource.prlimit(service.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        off = paper.give("plugins", "disable", "other")
+        status = service.status()
+    finally:
+        resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    assert "the running service has taken it over" in off.stdout
+    assert "holds, but is not yet written down" in off.stderr
+    assert set(status["plugins"]) == {"steady"}
+    assert "holds, but is not yet written down" in " ".join(status["health"]["reasons"])
+    until(lambda: paper.notes("disabled", ledger(paper))[before:], what="the row of the switch")
 
 
 @pytest.mark.row("O008")
