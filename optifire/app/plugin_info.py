@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from optifire.app.living import not_started
 from optifire.app.status import state_of
+from optifire.core.secret_names import names_secret
 from optifire.core.types import fold_id
 from optifire.host.layers import Sourced, is_secret
 from optifire.host.lifecycle import Lifecycle
 from optifire.host.records import finite, maybe_text
-from optifire.ops.masking import MASK, names_secret
+from optifire.ops.masking import MASK
 from optifire.runtime.pauses import Pauses
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from optifire.core.run import TERMINAL, RunStatus
+from optifire.core.secret_names import names_secret
 from optifire.ops.logs import Logs, Style
-from optifire.ops.masking import Masker, names_secret
+from optifire.ops.masking import Masker
 from optifire.runtime.standings import QUARANTINED
 from optifire.store.codec import iso
 

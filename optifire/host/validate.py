@@ -11,10 +11,12 @@ from pathlib import Path
 
 from optifire.core.job import Job
 from optifire.core.order import cycles
+from optifire.core.secret_names import names_secret
 from optifire.core.types import PluginId, fold_id
 from optifire.host.catalog import Catalog, Listed
 from optifire.host.discovery import Candidate
 from optifire.host.findings import Finding, Level, error_of
+from optifire.host.layers import is_secret
 from optifire.host.plugin_files import top_imports
 from optifire.host.source import (
     Source,
@@ -99,6 +101,21 @@ def budget_is_set(subject: Subject) -> Iterator[Finding]:
             )
 
 
+def secrets_are_variables(subject: Subject) -> Iterator[Finding]:
+    """Find settings that are named like a secret and stand in clear text; none is repeated."""
+    config = subject.listed.entry.config if subject.listed.entry else {}
+    for key, found in config.items():
+        clear = isinstance(found.value, str) and found.value and not is_secret(found)
+        if clear and names_secret(key):
+            yield Finding(
+                "secrets_are_variables",
+                Level.WARNING,
+                found.source,
+                "may be a secret in clear text, which every copy of the file holds too",
+                "Put it into configs/secrets.env as NAME=value, and write ${NAME}",
+            )
+
+
 def has_tests(subject: Subject) -> Iterator[Finding]:
     """Find plugins without tests."""
     if not any(subject.folder.glob("tests/test_*.py")):
@@ -180,6 +197,7 @@ RULES: tuple[Rule, ...] = (
     id_matches_folder,
     schedule_is_clear,
     budget_is_set,
+    secrets_are_variables,
     has_tests,
     has_readme,
     imports_are_early,

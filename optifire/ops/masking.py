@@ -11,14 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MASK: Final = "***"
-_NAMES: Final = re.compile(r"secret|token|password|passwd|api_?key|private_?key", re.IGNORECASE)
 #: A shorter value is part of too many other words to be told apart, and no secret anyway.
 SHORTEST: Final = 4
-
-
-def names_secret(name: str) -> bool:
-    """Tell whether a variable or a key of this name holds a secret, by its words."""
-    return _NAMES.search(name) is not None
 
 
 class Masker:

@@ -143,6 +143,17 @@ def test_tests_and_readme_are_asked_for(tmp_path: Path) -> None:
     assert [*has_tests(subject), *has_readme(subject), *reads_no_clock(subject)] == []
 
 
+async def test_a_secret_in_clear_text_is_found_and_not_repeated(world: World) -> None:
+    world.plugin("fe_x")
+    config = "{api_key: hunter2, password: '${PASSWORD}', token: '', max_tokens: 7, symbol: SPY}"
+    world.features(f"plugins:\n  fe_x: {{enabled: true, config: {config}}}\n")
+    world.environ |= {"PASSWORD": "swordfish"}
+    found = [each for each in lint(await world.catalog()) if each.rule == "secrets_are_variables"]
+    (finding,) = found
+    assert finding.where.endswith("features.yaml:2: plugins.fe_x.config.api_key")
+    assert "hunter2" not in str(finding.as_dict())
+
+
 async def test_a_plugin_is_validated_whether_it_is_on_or_not(world: World) -> None:
     folder = world.plugin("fe_x", plan={"schedule": "30 1 * * *"})
     world.features("plugins:\n")
