@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from optifire.cli.parser import Command, option
+from optifire.core.errors import UsageError
 from optifire.core.run import RunStatus
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Run one plugin now, or as of an instant, and print its record."""
     from optifire.cli.house import ask_service, by_user, home_of, zone_of
     from optifire.cli.times import parse_instant
-    from optifire.core.errors import UsageError
 
     if arguments.force and not arguments.why:
         raise UsageError(
@@ -111,6 +111,7 @@ def runs(arguments: argparse.Namespace, output: Output) -> int:
         until=parse_instant(arguments.until, tz, "--until", end=True) if arguments.until else None,
         limit=arguments.limit,
     )
+    _refuse_backwards(which, arguments)
     listed = _rollups if arguments.rollup else _runs
     found = wait_for(listed(path, which)) if path is not None else []
     if path is None:
@@ -124,6 +125,16 @@ def runs(arguments: argparse.Namespace, output: Output) -> int:
     elif path is not None:
         output.line("no such runs")
     return 0
+
+
+def _refuse_backwards(which: RunFilter, arguments: argparse.Namespace) -> None:
+    """Raise where --until lies before --since: rows that stand for a stretch would lie in both."""
+    if which.since is not None and which.until is not None and which.until < which.since:
+        raise UsageError(
+            f"--until {arguments.until} lies before --since {arguments.since}",
+            where="optifire runs",
+            remedy="Turn them around",
+        )
 
 
 async def _runs(path: Path, which: RunFilter) -> list[dict[str, Any]]:

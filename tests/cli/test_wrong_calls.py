@@ -46,6 +46,7 @@ CALLS = [
     Wrong("run alpha_vr", 1, "NotFoundError", "alpha_vrp"),
     Wrong("run alpha_vrp --force", 2, "UsageError", "--why"),
     Wrong("run fe_garch --at 1970-01-01", 1, "CalendarRangeError", "1990-01-01"),
+    Wrong("runs --since 2018-06-02 --until 2018-06-01", 2, "UsageError", "Turn them around"),
     Wrong("plugins create fe_garch", 1, "ConflictError", "another id"),
     Wrong("plugins create Fe-Garch", 2, "UsageError", "lower case"),
     Wrong("runs --db {home}/configs/features.yaml", 1, "DamagedError", "Name another file"),
