@@ -80,8 +80,8 @@ class Records(Protocol):
     async def budgets(self, days: int) -> Sequence[Shape]:
         """Give what runs used against their budgets."""
 
-    async def audit(self, limit: int) -> Sequence[Shape]:
-        """Give what was asked to be changed over the API, and what was refused, newest first."""
+    async def audit(self, limit: int, cursor: str | None) -> Shape:
+        """Give what was asked to be changed over the API, and what was refused, by pages."""
 
     def tokens(self) -> Sequence[Shape]:
         """Give every token without its secret."""

@@ -155,10 +155,12 @@ async def metrics(reads: Desk) -> str:
 
 @get("/audit", role=Role.ADMIN, summary="What was asked to be changed over the API")
 async def audit(
-    records: Files, limit: Annotated[int, QueryParameter(ge=1, le=MOST_RUNS)] = 50
+    records: Files,
+    limit: Annotated[int, QueryParameter(ge=1, le=MOST_RUNS)] = 50,
+    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
 ) -> Shape:
     """Give instant, subject and text of each change and each refusal, newest first."""
-    return {"items": await records.audit(limit)}
+    return await records.audit(limit, cursor)
 
 
 @get("/tokens", role=Role.ADMIN, summary="Who has tokens")

@@ -56,12 +56,12 @@ async def whole_run(path: Path, run_id: str, *, logs: bool) -> dict[str, Any]:
 async def _why(ledger: LedgerReader, row: RunRow) -> str | None:
     """Give the reason of a run by hand or of a backfill, None for others."""
     if row.key.kind is RunKind.BACKFILL:
-        asked = await ledger.notes(kind=BACKFILL)
         made = row.started_at or row.key.due
-        return next(
-            (n.text for n in asked if n.subject == row.key.plugin_id and n.at <= made), None
+        asked = await ledger.latest_notes(
+            BACKFILL, subject=row.key.plugin_id, place=(made, 0), limit=1
         )
-    return (await reasons_by_hand(ledger)).get(row.run_id) if is_by_hand(row) else None
+        return asked[0].text if asked else None
+    return await reason_by_hand(ledger, row) if is_by_hand(row) else None
 
 
 def is_by_hand(row: RunRow) -> bool:
@@ -69,9 +69,10 @@ def is_by_hand(row: RunRow) -> bool:
     return row.key.kind is RunKind.MANUAL
 
 
-async def reasons_by_hand(ledger: LedgerReader) -> dict[str, str]:
-    """Give who asked for each run by hand and why, by run id."""
-    return {note.subject: note.text for note in await ledger.notes(kind=MANUAL)}
+async def reason_by_hand(ledger: LedgerReader, row: RunRow) -> str | None:
+    """Give who asked for a run by hand and why, None where nobody has noted it."""
+    said = await ledger.latest_notes(MANUAL, subject=row.run_id, limit=1)
+    return said[0].text if said else None
 
 
 async def _lineage(ledger: LedgerReader, row: RunRow, told: set[str]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from optifire.api.ports import RunsAsked, Shape
     from optifire.app.kept_ledger import KeptLedger
     from optifire.app.service import Service
+    from optifire.core.ledger import NoteRow
     from optifire.host.tokens import TokenFile
     from optifire.store.cycles import Cycle
 
@@ -71,7 +72,7 @@ class LedgerReading:
 
     async def cycles(self, limit: int, cursor: str | None) -> Shape:
         """Give one page of cycles."""
-        after = None if cursor is None else _place_of(cursor)
+        after = None if cursor is None else _place_of(cursor, "t")
         found = await (await self._ledger()).cycles(limit=limit + 1, after=after)
         page = found[:limit]
         more = len(found) > limit
@@ -96,13 +97,19 @@ class LedgerReading:
         found = await costs(known_of(self._service), self._path, (), days=days)
         return [cost_row(found, each) for each in found.chosen if each in found.found]
 
-    async def audit(self, limit: int) -> Sequence[Shape]:
-        """Give what was asked to be changed over the API, and what was refused, newest first."""
-        notes = await (await self._ledger()).notes(kind=AUDIT)
-        return [
-            {"at": instant_text(note.at), "subject": note.subject, "text": note.text}
-            for note in notes[:limit]
-        ]
+    async def audit(self, limit: int, cursor: str | None) -> Shape:
+        """Give one page of what was asked to be changed over the API, and what was refused."""
+        place = None if cursor is None else _place_of(cursor, "n")
+        notes = await (await self._ledger()).latest_notes(AUDIT, place=place, limit=limit + 1)
+        page = notes[:limit]
+        more = len(notes) > limit
+        return {
+            "items": [
+                {"at": instant_text(note.at), "subject": note.subject, "text": note.text}
+                for note in page
+            ],
+            "next": _behind(page, place) if more else None,
+        }
 
     def tokens(self) -> Sequence[Shape]:
         """Give every token without its secret."""
@@ -120,15 +127,24 @@ def _shape_of(cycle: Cycle) -> Shape:
     }
 
 
-def _place_of(cursor: str) -> tuple[datetime, int]:
-    """Give due and turn of the last cycle of a page."""
-    text, _, turn = cursor.rpartition(".t")
+def _behind(page: Sequence[NoteRow], place: tuple[datetime, int] | None) -> str:
+    """Give the cursor behind a page: its last instant, and how many notes of it have been given."""
+    last = page[-1].at
+    given = sum(note.at == last for note in page)
+    if place is not None and place[0] == last:
+        given += place[1]
+    return f"{instant_text(last)}.n{given}"
+
+
+def _place_of(cursor: str, mark: str) -> tuple[datetime, int]:
+    """Give due and turn of the last cycle of a page, or instant and number of its last note."""
+    text, _, number = cursor.rpartition(f".{mark}")
     try:
         due = datetime.fromisoformat(text)
-        place = due, int(turn)
+        place = due, int(number)
     except ValueError:
         raise _no_cursor() from None
-    if due.tzinfo is None or f"{instant_text(due)}.t{place[1]}" != cursor:
+    if due.tzinfo is None or f"{instant_text(due)}.{mark}{place[1]}" != cursor or place[1] < 0:
         raise _no_cursor()
     return place
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from optifire.app.lineage import reasons_by_hand
+from optifire.app.lineage import reason_by_hand
 from optifire.core.calendar import CalendarRangeError
 from optifire.core.ledger import RunFilter
 from optifire.core.run import RunKind, run_id_of
@@ -103,13 +103,12 @@ async def _by_hand(ledger: LedgerReader, plugin_id: str, when: datetime) -> dict
     """Give the latest run by hand up to an instant, with who asked for it and why."""
     which = RunFilter(plugin_id=plugin_id, until=when, limit=1, kind=RunKind.MANUAL)
     for row in await ledger.runs(which):
-        whys = await reasons_by_hand(ledger)
         due, status = instant_text(row.key.due), row.status.value
         return {
             "run_id": row.run_id,
             "due": due,
             "status": status,
-            "why": whys.get(row.run_id),
+            "why": await reason_by_hand(ledger, row),
         }
     return None
 

@@ -138,15 +138,17 @@ def _refuse_backwards(which: RunFilter, arguments: argparse.Namespace) -> None:
 
 
 async def _runs(path: Path, which: RunFilter) -> list[dict[str, Any]]:
-    from optifire.app.lineage import is_by_hand, reasons_by_hand
+    from optifire.app.lineage import is_by_hand, reason_by_hand
     from optifire.cli.ledgers import reading
     from optifire.host.records import record_of
     from optifire.workers.wire import to_json
 
     async with reading(path) as ledger:
         rows = await ledger.runs(which)
-        whys = await reasons_by_hand(ledger) if any(map(is_by_hand, rows)) else {}
-        return [{**record_of(row, to_json), "why": whys.get(row.run_id)} for row in rows]
+        whys = [await reason_by_hand(ledger, row) if is_by_hand(row) else None for row in rows]
+        return [
+            {**record_of(row, to_json), "why": why} for row, why in zip(rows, whys, strict=True)
+        ]
 
 
 async def _rollups(path: Path, which: RunFilter) -> list[dict[str, Any]]:

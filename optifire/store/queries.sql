@@ -337,6 +337,12 @@ SELECT at_us, kind, subject, text FROM notes
 WHERE at_us >= ?1 AND (?2 IS NULL OR kind = ?2)
 ORDER BY at_us DESC, id DESC
 
+-- name: latest_notes
+SELECT at_us, kind, subject, text FROM notes
+WHERE kind = :kind AND at_us <= :until{conditions}
+ORDER BY at_us DESC, id DESC
+LIMIT :limit OFFSET :skip
+
 -- name: configs
 SELECT hash, at_us, author, files FROM config_versions
 WHERE ?1 IS NULL OR hash = ?1

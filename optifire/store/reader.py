@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _PAGE = 500
 #: A key before every other one: no datetime is that early.
 _FIRST: Row = (-(2**63), 0, "", "")
+#: An instant after every other one, in microseconds.
+_LAST = 2**63 - 1
 #: What stands behind a run in a list; the first term ends the index search.
 _BEHIND = """(runs.due_us <= :after_due AND (
     (runs.due_us, runs.turn) < (:after_due, :after_turn)
@@ -103,6 +105,29 @@ class LedgerReader(AgingReader):
         return [
             rows.decode_note(row) for row in await self._file.rows(query("notes"), (earliest, kind))
         ]
+
+    async def latest_notes(
+        self,
+        kind: str,
+        *,
+        subject: str | None = None,
+        place: tuple[datetime, int] | None = None,
+        limit: int,
+    ) -> Sequence[NoteRow]:
+        """List notes of one kind (of one subject), newest first, up to a place in that order.
+
+        ``place`` is the latest instant, and how many notes of that instant are left out.
+        """
+        conditions = "" if subject is None else " AND subject = :subject"
+        asked = query("latest_notes").replace("{conditions}", conditions)
+        values = {
+            "kind": kind,
+            "subject": subject,
+            "until": _LAST if place is None else to_us(place[0]),
+            "skip": 0 if place is None else place[1],
+            "limit": limit,
+        }
+        return [rows.decode_note(row) for row in await self._file.rows(asked, values)]
 
     async def context(self) -> Sequence[ContextValue]:
         """Give the last committed shared context, by name."""

@@ -90,8 +90,8 @@ class Desk:
     async def budgets(self, days: int) -> Sequence[dict[str, Any]]:
         return [self._answer("budgets", days)]
 
-    async def audit(self, limit: int) -> Sequence[dict[str, Any]]:
-        return [self._answer("audit", limit)]
+    async def audit(self, limit: int, cursor: str | None) -> dict[str, Any]:
+        return self._answer("audit", limit, cursor)
 
     def tokens(self) -> Sequence[dict[str, Any]]:
         return [self._answer("tokens")]
