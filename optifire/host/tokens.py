@@ -86,11 +86,10 @@ class TokenFile:
 
     def create(self, name: str, role: Role, now: datetime) -> tuple[Token, str]:
         """Make a token and give it with its text, which is kept nowhere."""
-        token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
-        token = Token(token_id, name, role, _hash(secret), now)
+        token, text = _made(name, role, now)
         with self._alone():
             self._write([*self.all(), token])
-        return token, f"optifire_{token_id}_{secret}"
+        return token, text
 
     def revoke(self, token_id: str, now: datetime) -> Token:
         """Make a token hold no more; one that was revoked before stays so since then.
@@ -115,12 +114,17 @@ class TokenFile:
         return token
 
     def begin(self, target: Path, now: datetime) -> bool:
-        """Write the first token, an admin's, to a file of mode 0600 if none was ever made."""
-        if self.file.exists():
-            return False
-        _, text = self.create(FIRST, Role.ADMIN, now)
-        target.unlink(missing_ok=True)
-        write_atomically(target, f"{text}\n")
+        """Write the first token, an admin's, to a file of mode 0600 if none was ever made.
+
+        It holds from the last step on, so that a start that ends before that has made none.
+        """
+        with self._alone():
+            if self.file.exists():
+                return False
+            token, text = _made(FIRST, Role.ADMIN, now)
+            target.unlink(missing_ok=True)
+            write_atomically(target, f"{text}\n")
+            self._write([token])
         return True
 
     def _look(self) -> None:
@@ -169,6 +173,12 @@ class TokenFile:
         with lock.open("w") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
             yield
+
+
+def _made(name: str, role: Role, now: datetime) -> tuple[Token, str]:
+    """Give a new token, and its text."""
+    token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+    return Token(token_id, name, role, _hash(secret), now), f"optifire_{token_id}_{secret}"
 
 
 def _hash(secret: str) -> str:
