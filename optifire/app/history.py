@@ -102,4 +102,5 @@ def _same(before: Sourced | None, after: Sourced | None) -> bool:
 
 def _said(path: tuple[str, ...], leaves: Mapping[tuple[str, ...], Sourced]) -> object:
     """Give a value as it may be shown: secrets are masked."""
-    return plain(shown(path[-1], leaves[path])) if path in leaves else None
+    own = path[2:] if path[0] == _PLUGINS else path  # the id of a plugin says nothing of its values
+    return plain(shown(own, leaves[path])) if path in leaves else None

@@ -16,7 +16,7 @@ from optifire.ops.masking import MASK
 from optifire.runtime.pauses import Pauses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from optifire.app.known import Knowledge
     from optifire.core.job import Job
@@ -148,16 +148,16 @@ def sources_of(listed: Listed) -> dict[str, dict[str, Any]]:
     """Give each value that some layer states, by key, with the place that states it."""
     leaves = {} if listed.entry is None else listed.entry.leaves
     return {
-        ".".join(path): {"value": shown(path[-1], found), "source": found.source}
+        ".".join(path): {"value": shown(path, found), "source": found.source}
         for path, found in sorted(leaves.items())
     }
 
 
-def shown(key: str, found: Sourced) -> Any:  # noqa: ANN401 - any plain value
-    """Give a value, masked where its key says that it is a secret and it is no ``${VAR}``."""
+def shown(path: Sequence[str], found: Sourced) -> Any:  # noqa: ANN401 - any plain value
+    """Give a value, masked where a part of its key names a secret and it is no ``${VAR}``."""
     said = found.value if isinstance(found.value, list) else [found.value]
     text = any(isinstance(each, str) for each in said)
-    hidden = names_secret(key) and text and not is_secret(found)
+    hidden = any(map(names_secret, path)) and text and not is_secret(found)
     return MASK if hidden else plain(found.value)
 
 

@@ -111,3 +111,14 @@ def test_changes_lead_from_the_one_version_to_the_other(
     assert {key: repr(each) for key, each in state.items()} == {
         key: repr(each) for key, each in new.items()
     }
+
+
+def test_a_value_is_masked_by_its_key_and_not_by_the_name_of_its_plugin() -> None:
+    text = "plugins:\n  token_bucket: {schedule: '%s', params: {secret: {value: %s}}}\n"
+    found = said(
+        version(0, features=text % ("@open", "one")), version(1, features=text % ("@close", "two"))
+    )
+    assert [(key, *values) for _, _, key, *values in found] == [
+        ("plugins.token_bucket.params.secret.value", "***", "***"),
+        ("plugins.token_bucket.schedule", "@open", "@close"),
+    ]
