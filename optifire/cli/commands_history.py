@@ -22,11 +22,13 @@ def history(arguments: argparse.Namespace, output: Output) -> int:
     """List every change of a setting that a service has accepted, the newest first."""
     from optifire.app.history import edits_of
     from optifire.cli.commands_config import versions
-    from optifire.cli.house import home_of, zone_of
+    from optifire.cli.house import home_of, note_if_unknown, zone_of
     from optifire.cli.times import local_text
 
     home = home_of(arguments)
     found = list(islice(edits_of(versions(home), arguments.plugin), arguments.limit))
+    if not found:
+        note_if_unknown(home, arguments.plugin, output)
     if output.json:
         output.data([edit.as_json() for edit in found])
         return 0
@@ -38,7 +40,8 @@ def history(arguments: argparse.Namespace, output: Output) -> int:
     if rows:
         output.table(["accepted", "by", "file", "key", "from", "to"], rows)
     else:
-        output.line("no setting has been changed since the first start")
+        whose = f"of {arguments.plugin} " if arguments.plugin else ""
+        output.line(f"no setting {whose}has been changed since the first start")
     return 0
 
 

@@ -95,7 +95,7 @@ def _tell_run(record: dict[str, Any], home: Home, output: Output) -> int:
 
 def runs(arguments: argparse.Namespace, output: Output) -> int:
     """List runs, the latest due first."""
-    from optifire.cli.house import home_of, zone_of
+    from optifire.cli.house import home_of, note_if_unknown, zone_of
     from optifire.cli.ledgers import ledger_of, wait_for
     from optifire.cli.records import rollups_table, runs_table
     from optifire.cli.times import parse_instant
@@ -116,6 +116,8 @@ def runs(arguments: argparse.Namespace, output: Output) -> int:
     found = wait_for(listed(path, which)) if path is not None else []
     if path is None:
         output.note("note: nothing has run in this home yet; `optifire up` starts it")
+    if not found:
+        note_if_unknown(home, arguments.plugin, output)
     if output.json:
         output.data(found)
     elif found and arguments.rollup:

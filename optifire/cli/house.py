@@ -59,6 +59,27 @@ def settings_of(home: Home) -> Settings:
     return read_settings(home.config_file("config"))[0]
 
 
+def note_if_unknown(home: Home, plugin_id: str | None, output: Output) -> None:
+    """Say beside an empty answer that no plugin has this id, where the files can be read."""
+    from optifire.core.errors import OptifireError
+    from optifire.core.types import fold_id
+    from optifire.host.catalog import not_found
+    from optifire.host.discovery import Scanner
+    from optifire.host.features import load_features
+
+    if plugin_id is None:
+        return
+    try:
+        features = load_features(home, os.environ)
+        found = Scanner(file=home.cache / "plugins.msgpack").scan(home, features.plugin_paths)
+    except OptifireError:
+        return  # what is wrong with the files is told where somebody asks for them
+    known = [each.plugin_id for each in found.candidates.values()]
+    if fold_id(plugin_id) not in {*map(fold_id, known), *features.named}:
+        error = not_found(plugin_id, known)
+        output.note(f"note: {error.message}. {error.remedy}")
+
+
 def calendar_of(home: Home | None, name: str | None) -> Calendar:
     """Give a calendar by name, or the home's own; its table is built when there is none yet.
 

@@ -1,6 +1,6 @@
 """The catalog: an immutable snapshot of every plugin, the jobs that run, and who needs whom."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -113,7 +113,7 @@ class Catalog:
         return tuple(each for each in self.findings if each.level is Level.ERROR)
 
 
-def not_found(plugin_id: str, known: list[PluginId]) -> NotFoundError:
+def not_found(plugin_id: str, known: Iterable[str]) -> NotFoundError:
     """Make the error for an id that nobody has."""
     close = get_close_matches(fold_id(plugin_id), [fold_id(each) for each in known], n=3)
     hint = f"Did you mean {' or '.join(close)}?" if close else ""

@@ -47,6 +47,15 @@ def test_a_home_in_which_nothing_has_run_says_so(optifire: Program, fresh: Path)
     assert "optifire up" in said.err
 
 
+@pytest.mark.parametrize("command", ["runs", "history"])
+def test_an_empty_answer_about_an_id_that_nobody_has_says_so(
+    optifire: Program, fresh: Path, command: str
+) -> None:
+    unknown = optifire("--home", fresh, command, "--plugin", "alpha_vpr")
+    assert "no plugin has the id 'alpha_vpr'. Did you mean alpha_vrp" in unknown.err
+    assert "no plugin" not in optifire("--home", fresh, command, "--plugin", "alpha_vrp").err
+
+
 def test_runs_are_records_the_latest_due_first(optifire: Program, home: Path) -> None:
     found = optifire("--home", home, "runs", "--limit", "20", "--json").json
     assert len(found) == 20
