@@ -110,7 +110,8 @@ def test_a_date_outside_the_table_is_an_error_that_names_range_and_remedy(
     for ask in (*asks, XNYS.next_session, lambda at: XNYS.session_on(at.date())):
         with pytest.raises(CalendarRangeError) as caught:
             ask(at)
-        assert "XNYS covers 1990-01-01 to 2029-12-31, and" in caught.value.message
+        assert caught.value.where == "calendar XNYS"
+        assert "covers 1990-01-01 to 2029-12-31, and" in caught.value.message
         assert remedy in caught.value.remedy
     with pytest.raises(CalendarRangeError, match=date):
         XNYS.sessions(day("2020-01-01"), day(date))
