@@ -28,7 +28,7 @@ def pytest_configure() -> None:
 
 
 def is_for_long(item: pytest.Item) -> bool:
-    """Tell whether a test of the joined program is of the half that only `--long` runs.
+    """Tell whether a test is of the half that only `--long` runs.
 
     Those that show an acceptance row always run; whoever names files or tests gets all of them.
     """
